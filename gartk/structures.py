@@ -1,0 +1,249 @@
+"""The dataclasses that the parts of gartk hand to each other.
+
+Suffixes tell the space of a coordinate (see ``gartk.geometry``): ``_px`` pixels of the original
+image, ``_norm`` divided by its width and height, ``_cell`` cells of a feature map. Boxes are xyxy
+with an exclusive maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from gartk.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    from gartk.regions import Region
+
+Thumbnail = Literal["first", "last", "none"]
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How one image was cut into tiles, and what map its cells form.
+
+    The image is stretched (never padded) to ``rows x cols`` tiles of ``tile_hw`` pixels; a
+    thumbnail of the whole image may come before or after them. A native-resolution backbone is
+    the case of one tile and no thumbnail.
+
+    Units: ``image_hw`` original pixels; ``tile_hw`` tile pixels; ``patch_px`` the side of a patch
+    in tile pixels; ``pool`` patches per cell side (the connector's pooling).
+    """
+
+    image_hw: tuple[int, int]
+    rows: int
+    cols: int
+    tile_hw: tuple[int, int]
+    patch_px: int
+    pool: int = 1
+    thumbnail: Thumbnail = "first"
+
+    @property
+    def num_tiles(self) -> int:
+        """Number of encoded tiles, the thumbnail included."""
+        return self.rows * self.cols + (self.thumbnail != "none")
+
+    @property
+    def canvas_hw(self) -> tuple[int, int]:
+        """Height and width of the tiled canvas in tile pixels."""
+        return self.rows * self.tile_hw[0], self.cols * self.tile_hw[1]
+
+    @property
+    def patch_hw(self) -> tuple[int, int]:
+        """Patches per tile, (rows, columns)."""
+        return self.tile_hw[0] // self.patch_px, self.tile_hw[1] // self.patch_px
+
+    @property
+    def cell_hw(self) -> tuple[int, int]:
+        """Feature cells per tile, (rows, columns)."""
+        return self.patch_hw[0] // self.pool, self.patch_hw[1] // self.pool
+
+    @property
+    def map_hw(self) -> tuple[int, int]:
+        """Feature cells of the whole image (all tiles merged, no thumbnail)."""
+        return self.rows * self.cell_hw[0], self.cols * self.cell_hw[1]
+
+    @property
+    def num_tokens(self) -> int:
+        """Global image tokens that the language model reads, the thumbnail included."""
+        return self.num_tiles * self.cell_hw[0] * self.cell_hw[1]
+
+    @property
+    def num_patches(self) -> int:
+        """Patches that the vision tower encodes, the thumbnail included."""
+        return self.num_tiles * self.patch_hw[0] * self.patch_hw[1]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation; its text may name regions as ``<Prompt0>``, ``<Prompt1>``..."""
+
+    role: Role
+    text: str
+
+
+@dataclass
+class Sample:
+    """One image with its regions and a conversation about them.
+
+    ``turns`` alternate user and assistant; a last user turn without an answer is a question to
+    the model. ``regions[i]`` is what ``<Prompt i>`` means. ``meta`` is carried along untouched.
+    """
+
+    image: np.ndarray | Image.Image
+    regions: list[Region]
+    turns: list[Turn]
+    id: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class EncodedSample:
+    """One sample as tensors, ready to be collated.
+
+    Shapes: pixels (T, 3, h, w) float; input_ids (L,) int64; labels (L,) int64 with -100 where
+    nothing is predicted; region_masks (R, T, h, w) bool on the tiles (thumbnail included, in tile
+    order); boxes_norm (R, 4); points: R tensors (P, 3) of x_norm, y_norm, label (1 inside, 0
+    outside).
+    """
+
+    pixels: Tensor
+    grid: TileGrid
+    input_ids: Tensor
+    labels: Tensor
+    region_masks: Tensor
+    boxes_norm: Tensor
+    points: list[Tensor]
+    id: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RegionBatch:
+    """All K regions of a batch, flat, in sample-then-prompt order.
+
+    Shapes: boxes_norm (K, 4); image_index (K,) int64, the image a region lies in; prompt_index
+    (K,) int64, its number within its sample; masks: one (R_b, T_b, h, w) bool tensor per image;
+    points: K tensors (P, 3).
+    """
+
+    boxes_norm: Tensor
+    image_index: Tensor
+    prompt_index: Tensor
+    masks: list[Tensor]
+    points: list[Tensor]
+
+    def __len__(self) -> int:
+        return int(self.image_index.numel())
+
+
+@dataclass
+class Batch:
+    """A collated batch of B samples with one image each.
+
+    Shapes: pixels (sum of T_b, 3, h, w); grids: B entries; input_ids, labels, attention_mask
+    (B, L). Rows are padded on the side that the collate function was asked for.
+    """
+
+    pixels: Tensor
+    grids: list[TileGrid]
+    regions: RegionBatch
+    input_ids: Tensor
+    labels: Tensor
+    attention_mask: Tensor
+    ids: list[str] = field(default_factory=list)
+    metas: list[dict[str, Any]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return int(self.input_ids.shape[0])
+
+
+@dataclass
+class FeatureMap:
+    """The projected features of one whole image: ``data`` (D, H, W) in raster order."""
+
+    data: Tensor
+    grid: TileGrid
+
+
+@dataclass
+class VisualFeatures:
+    """What the vision side gives for one image: global tokens (L, D) in the LLM's order, and the map."""
+
+    tokens: Tensor
+    map: FeatureMap
+
+
+@dataclass
+class RegionTokens:
+    """The local tokens of all regions of a batch: ``tokens`` (K, T, D), in the order of RegionBatch."""
+
+    tokens: Tensor
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said about the regions of one image."""
+
+    text: str
+    question: str
+    regions: tuple[Region, ...]
+    num_new_tokens: int
+    stopped: Literal["end", "length"]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """The markup of a conversation: text around each role's message, special tokens by name."""
+
+    start: str
+    before: Mapping[Role, str]
+    after: Mapping[Role, str]
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("before", "after"):
+            needed = {"user", "assistant"} | ({"system"} if self.system is not None else set())
+            missing = needed - set(getattr(self, part))
+            if missing:
+                raise DataError(f"ChatFormat.{part} lacks the roles {sorted(missing)}.")
+
+
+@dataclass(frozen=True)
+class PromptTokens:
+    """The tokens by which text and regions meet.
+
+    ``image`` is the placeholder of one global image token; ``prompts[i]`` is ``<Prompt i>`` in
+    text; ``regions[i]`` the placeholder of one local token of region i; ``image_wrap`` and
+    ``region_wrap`` are put before and after a block of placeholders.
+    """
+
+    image: str
+    prompts: Sequence[str]
+    regions: Sequence[str]
+    image_wrap: tuple[str, str] = ("", "")
+    region_wrap: tuple[str, str] = ("", "")
+
+
+@runtime_checkable
+class Tiler(Protocol):
+    """Cuts images and masks into tiles; owned by a vision backbone, picklable for data workers."""
+
+    def grid(self, image_hw: tuple[int, int]) -> TileGrid:
+        """Choose the grid for an image of this size."""
+        ...
+
+    def tile_image(self, image: np.ndarray | Image.Image) -> tuple[Tensor, TileGrid]:
+        """Cut and normalise an image: (T, 3, h, w) float and its grid."""
+        ...
+
+    def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
+        """Cut R boolean masks (R, H, W) into (R, T, h, w) bool on the same grid."""
+        ...

@@ -1,0 +1,32 @@
+# Base "tiny", size M: PerceptionLM's own classes at toy size, random weights (2.0M parameters).
+# Tiles of 112 px with 8x8 patches; prompt_encoder and region_extractor are left to the leaf.
+model = dict(
+    type='RegionVLM',
+    vision=dict(
+        type='PerceptionLMVision',
+        architecture='vit_pe_lang_large_patch14_448',
+        model_args=dict(
+            embed_dim=128, depth=4, num_heads=4, img_size=[112, 112], ref_feat_shape=[8, 8], global_pool=''),
+        max_num_tiles=4,
+        pool=2),
+    connector=dict(type='PerceptionLMConnector', pool=2),
+    llm=dict(
+        type='CausalLM',
+        tokenizer='tiny',
+        config=dict(
+            model_type='llama',
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=5,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=2048,
+            tie_word_embeddings=True),
+        chat=dict(
+            start='<|begin_of_text|>',
+            before=dict(
+                system='<|start_header_id|>system<|end_header_id|>\n\n',
+                user='<|start_header_id|>user<|end_header_id|>\n\n',
+                assistant='<|start_header_id|>assistant<|end_header_id|>\n\n'),
+            after=dict(system='<|eot_id|>', user='<|eot_id|>', assistant='<|eot_id|>')),
+        num_prompts=16))

@@ -1,0 +1,1 @@
+"""Everything between files and tensors: tiling, prompt text, datasets, collation."""

@@ -1,0 +1,61 @@
+"""Collation of encoded samples into one batch, without padding tiles or regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from gartk.data.prompting import IGNORE
+from gartk.errors import DataError
+from gartk.structures import Batch, RegionBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gartk.structures import EncodedSample
+
+
+def collate(
+    samples: Sequence[EncodedSample], *, pad_id: int, pad_side: Literal["left", "right"] = "right"
+) -> Batch:
+    """Join samples of any tile and region counts into one batch.
+
+    Shapes: tiles are concatenated over samples; ids, labels and attention mask are padded to the
+    longest row, on the right for training, on the left for generation.
+    Raises: DataError for an empty list.
+    """
+    if not samples:
+        raise DataError("Cannot collate an empty list of samples.")
+    length = max(len(sample.input_ids) for sample in samples)
+    ones = [torch.ones_like(sample.input_ids) for sample in samples]
+    return Batch(
+        pixels=torch.cat([sample.pixels for sample in samples]),
+        grids=[sample.grid for sample in samples],
+        regions=_join_regions(samples),
+        input_ids=_pad([s.input_ids for s in samples], length, pad_id, pad_side),
+        labels=_pad([s.labels for s in samples], length, IGNORE, pad_side),
+        attention_mask=_pad(ones, length, 0, pad_side),
+        ids=[sample.id for sample in samples],
+        metas=[sample.meta for sample in samples],
+    )
+
+
+def _join_regions(samples: Sequence[EncodedSample]) -> RegionBatch:
+    counts = torch.tensor([len(sample.boxes_norm) for sample in samples])
+    return RegionBatch(
+        boxes_norm=torch.cat([sample.boxes_norm for sample in samples]),
+        image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
+        prompt_index=torch.cat([torch.arange(int(count)) for count in counts]),
+        masks=[sample.region_masks for sample in samples],
+        points=[points for sample in samples for points in sample.points],
+    )
+
+
+def _pad(rows: list[Tensor], length: int, value: int, side: str) -> Tensor:
+    out = torch.full((len(rows), length), value, dtype=torch.long)
+    for index, row in enumerate(rows):
+        start = length - len(row) if side == "left" else 0
+        out[index, start : start + len(row)] = row
+    return out

@@ -1,0 +1,107 @@
+"""From a Sample to tensors: tiles, masks on the tiles, normalised boxes, ids and labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from gartk.data.prompting import IGNORE, ConversationEncoder, PromptTemplate, TextEncoder
+from gartk.errors import DataError, GartkError, RegionError
+from gartk.geometry import box_px_to_norm, points_px_to_norm
+from gartk.masks import interior_point
+from gartk.structures import EncodedSample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from gartk.regions import Region
+    from gartk.structures import ChatFormat, PromptTokens, Sample, Tiler
+
+
+class RegionProcessor:
+    """Encodes samples for one model; picklable, so that data workers can hold it.
+
+    ``tokens_per_region`` is the extractor's ``num_tokens``; without ``use_global`` the language
+    model reads no image tokens. In training a sample without an answer, or one longer than
+    ``max_length`` tokens, is an error: nothing is cut off silently.
+
+    Raises: DataError, RegionError naming the sample.
+    """
+
+    def __init__(
+        self,
+        tiler: Tiler,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens: PromptTokens,
+        chat: ChatFormat,
+        *,
+        tokens_per_region: int,
+        use_global: bool = True,
+        template: PromptTemplate | None = None,
+        max_length: int | None = None,
+        training: bool = False,
+    ) -> None:
+        self.tiler = tiler
+        self.use_global = use_global
+        self.max_length = max_length
+        self.training = training
+        pad = tokenizer.pad_token_id
+        self.pad_id = int(pad if pad is not None else tokenizer.eos_token_id)
+        self.conversation = ConversationEncoder(
+            TextEncoder(tokenizer, tokens), chat, tokens_per_region=tokens_per_region, template=template
+        )
+
+    def __call__(self, sample: Sample) -> EncodedSample:
+        """Encode one sample."""
+        try:
+            return self._encode(sample)
+        except GartkError as error:
+            raise type(error)(f"Sample {sample.id!r}: {error}") from error
+
+    def _encode(self, sample: Sample) -> EncodedSample:
+        pixels, grid = self.tiler.tile_image(sample.image)
+        self._check_regions(sample, grid.image_hw)
+        ids, labels = self.conversation(
+            sample.turns,
+            num_regions=len(sample.regions),
+            num_image_tokens=grid.num_tokens if self.use_global else 0,
+        )
+        self._check_text(ids, labels)
+        masks = [region.mask for region in sample.regions]
+        boxes = [box_px_to_norm(region.box_px, grid.image_hw) for region in sample.regions]
+        return EncodedSample(
+            pixels=pixels,
+            grid=grid,
+            input_ids=torch.tensor(ids, dtype=torch.long),
+            labels=torch.tensor(labels, dtype=torch.long),
+            region_masks=self.tiler.tile_masks(np.stack(masks) if masks else np.zeros((0, 1, 1), bool), grid),
+            boxes_norm=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            points=[_points_norm(region) for region in sample.regions],
+            id=sample.id,
+            meta=sample.meta,
+        )
+
+    def _check_regions(self, sample: Sample, image_hw: tuple[int, int]) -> None:
+        for index, region in enumerate(sample.regions):
+            if region.image_hw != image_hw:
+                raise RegionError(
+                    f"region {index} is for an image of {region.image_hw} (height, width), but the image has"
+                    f" {image_hw}. Resize the mask to the image first."
+                )
+
+    def _check_text(self, ids: list[int], labels: list[int]) -> None:
+        if self.training and all(label == IGNORE for label in labels):
+            raise DataError("there is no assistant turn, so there is nothing to learn from it.")
+        if self.max_length is not None and len(ids) > self.max_length:
+            raise DataError(
+                f"{len(ids)} tokens are more than max_length={self.max_length}."
+                " Use fewer tiles (max_num_tiles), fewer regions or turns, or raise max_length."
+            )
+
+
+def _points_norm(region: Region) -> torch.Tensor:
+    """The region's points, or one point inside its mask: (P, 3) of x_norm, y_norm, label."""
+    points = region.points or ((*interior_point(region.mask), 1),)
+    return points_px_to_norm(torch.tensor(points, dtype=torch.float32), region.image_hw)

@@ -1,0 +1,1 @@
+"""RegionWorld: a procedural world that mirrors GAR-Bench's tasks on scenes with exact masks."""

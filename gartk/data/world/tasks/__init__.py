@@ -1,0 +1,1 @@
+"""The tasks of RegionWorld: each plans a question about a scene and then words it."""

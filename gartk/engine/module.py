@@ -1,0 +1,84 @@
+"""The wrapper that lets MMEngine's Runner train any model with a ``loss(batch)`` method."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from mmengine.model import BaseDataPreprocessor, BaseModel
+from torch import Tensor, nn
+
+from gartk.errors import ConfigError
+
+
+def move_to_device(value: Any, device: torch.device, *, non_blocking: bool = False) -> Any:
+    """Move every tensor inside dataclasses, dicts, lists and tuples to ``device``.
+
+    Objects that hold no tensor are returned as they are, not copied.
+    """
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=non_blocking)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        old = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        new = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in old.items()}
+        changed = {k: v for k, v in new.items() if v is not old[k]}
+        return dataclasses.replace(value, **changed) if changed else value
+    if isinstance(value, dict):
+        moved = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in value.items()}
+        return moved if any(moved[k] is not value[k] for k in value) else value
+    if isinstance(value, (list, tuple)):
+        items = [move_to_device(v, device, non_blocking=non_blocking) for v in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+class BatchToDevice(BaseDataPreprocessor):
+    """MMEngine's data preprocessor for a whole ``Batch``: moves it, changes nothing."""
+
+    def forward(self, data: Any, training: bool = False) -> dict[str, Any]:
+        """Give the batch on the model's device, named as ``TrainModule.forward`` takes it."""
+        return {"batch": move_to_device(data, self.device, non_blocking=True)}
+
+
+class TrainModule(BaseModel):
+    """Makes a model with ``loss(batch) -> dict`` trainable by MMEngine's Runner.
+
+    ``loss['loss']`` is what is minimised; other entries are logged and never added to it. The
+    wrapped model is ``.model``; checkpoints hold its weights under its own names.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(data_preprocessor=BatchToDevice())
+        if not callable(getattr(model, "loss", None)):
+            raise ConfigError(f"{type(model).__name__} cannot be trained: it has no method loss(batch).")
+        self.model = model
+
+    def forward(self, batch: Any, mode: str = "loss") -> dict[str, Tensor]:
+        """Compute the losses of one batch; called through DDP where there are several ranks."""
+        if mode != "loss":
+            raise ConfigError(f"TrainModule only computes losses, got mode {mode!r}.")
+        model: Any = self.model
+        losses: dict[str, Tensor] = model.loss(batch)
+        return losses
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, OrderedDict[str, Tensor]]:
+        """Split the model's losses into the one to minimise and scalars to log.
+
+        Raises: ConfigError if the model gave no scalar named ``loss``.
+        """
+        if "loss" not in losses or losses["loss"].numel() != 1:
+            name = type(self.model).__name__
+            raise ConfigError(f"{name}.loss must give a scalar tensor named 'loss', got {sorted(losses)}.")
+        logged = OrderedDict((name, value.detach().float().mean()) for name, value in losses.items())
+        return losses["loss"], logged
+
+    def init_weights(self) -> None:
+        """Do nothing: a model arrives with its weights.
+
+        MMEngine's own version walks into children and would call ``init_weights`` of transformers
+        models, which throws loaded weights away.
+        """

@@ -1,0 +1,1 @@
+"""The parts of a region MLLM and the model that wires them."""

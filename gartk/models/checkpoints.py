@@ -1,0 +1,248 @@
+"""Reading and writing weights: Hugging Face folders of a base, and gartk's own folders.
+
+A gartk checkpoint is a folder with ``config.json`` (how to build the model), ``model.safetensors``
+and ``tokenizer/``. Only safetensors are read; nothing in a checkpoint is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from gartk.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gartk.models.region_vlm import RegionVLM
+
+FORMAT = "gartk-1"
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+TOKENIZER_NAME = "tokenizer"
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+
+
+def cache_dir() -> Path:
+    """gartk's cache: ``GARTK_CACHE``, else ``~/.cache/gartk``."""
+    return Path(os.environ.get("GARTK_CACHE") or Path.home() / ".cache" / "gartk")
+
+
+def resolve_pretrained(name: str) -> Path:
+    """Find the folder of a base checkpoint: a local folder, GARTK_CACHE, the hub's cache or the hub.
+
+    ``org/name`` is looked for as ``$GARTK_CACHE/models/org/name``.
+
+    Raises: CheckpointError that says what to get and where to put it.
+    """
+    local = Path(name).expanduser()
+    if local.is_dir():
+        return local
+    if local.is_absolute() or name.startswith(".") or local.is_file():
+        raise CheckpointError(
+            f"There is no folder {local}. Give the folder that holds {CONFIG_NAME} and the weights."
+        )
+    cached = cache_dir() / "models" / name
+    if cached.is_dir():
+        return cached
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except Exception as error:
+        raise CheckpointError(
+            f"The checkpoint {name!r} is neither a local folder nor at {cached}, and the hub did not give it"
+            f" ({type(error).__name__}). Download {name} (config.json, *.safetensors, tokenizer files) into"
+            f" {cached}, or set its path with --cfg-options, e.g. model.vision.pretrained=/path/to/folder"
+            " (the same for model.connector and model.llm)."
+        ) from error
+
+
+def read_hf_config(pretrained: str) -> dict[str, Any]:
+    """Read the config.json of a base checkpoint.
+
+    Raises: CheckpointError if it is missing or not a JSON object.
+    """
+    return read_json(resolve_pretrained(pretrained) / CONFIG_NAME)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Raises: CheckpointError naming the file.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist. Is this a complete checkpoint folder?") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} must hold a JSON object; got {type(value).__name__}.")
+    return value
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """List the safetensors of a folder, through its index where it is sharded.
+
+    Raises: CheckpointError if there are none (pickled .bin weights are not read) or shards are missing.
+    """
+    index = folder / f"{WEIGHTS_NAME}.index.json"
+    if (folder / WEIGHTS_NAME).is_file():
+        files = [folder / WEIGHTS_NAME]  # others beside it hold the same weights in another layout
+    elif index.is_file():
+        names = read_json(index).get("weight_map")
+        if not isinstance(names, dict):
+            raise CheckpointError(f"{index} has no 'weight_map' of weights to files.")
+        files = [folder / Path(str(name)).name for name in sorted(set(names.values()))]
+    else:
+        files = sorted(folder.glob("*.safetensors"))
+    missing = [file.name for file in files if not file.is_file()]
+    if missing or not files:
+        raise CheckpointError(
+            f"{folder} lacks {', '.join(missing) if missing else 'safetensors weights'}."
+            " Only safetensors are read; convert other formats first."
+        )
+    return files
+
+
+def has_weights(pretrained: str, prefixes: Sequence[str]) -> bool:
+    """Tell whether a base checkpoint has any weight under any of the prefixes."""
+    keys = [key for file in weight_files(resolve_pretrained(pretrained)) for key in _keys(file)]
+    return any(key.startswith(tuple(prefixes)) for key in keys)
+
+
+def load_prefixed(
+    module: nn.Module, pretrained: str, prefixes: Sequence[str], *, optional: Sequence[str] = ()
+) -> None:
+    """Load one part of a base checkpoint: the weights under the first prefix that occurs.
+
+    ``optional`` names weights that may be absent (tied ones). The tensors are cast to the
+    module's dtype.
+
+    Raises: CheckpointError naming missing, unexpected or misshapen weights.
+    """
+    folder = resolve_pretrained(pretrained)
+    files = weight_files(folder)
+    keys = {key: file for file in files for key in _keys(file)}
+    prefix = next((p for p in prefixes if any(key.startswith(p) for key in keys)), None)
+    if prefix is None:
+        raise CheckpointError(f"{folder} has no weights under any of {', '.join(prefixes)}.")
+    state = _read({key: file for key, file in keys.items() if key.startswith(prefix)})
+    own = {key[len(prefix) :]: value for key, value in state.items()}
+    assign(module, own, str(folder), optional=optional)
+
+
+def assign(module: nn.Module, state: dict[str, Tensor], source: str, *, optional: Sequence[str] = ()) -> None:
+    """Copy weights into a module; every weight must be there, once, in the right shape.
+
+    Raises: CheckpointError naming what does not fit.
+    """
+    own = module.state_dict()
+    missing = sorted(set(own) - set(state) - set(optional))
+    extra = sorted(set(state) - set(own))
+    shapes = [
+        f"{key}: {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model"
+        for key in sorted(set(own) & set(state))
+        if own[key].shape != state[key].shape
+    ]
+    if missing or extra or shapes:
+        parts = [("missing", missing), ("unexpected", extra), ("of another shape", shapes)]
+        text = "; ".join(f"{what}: {', '.join(names[:5])} ({len(names)})" for what, names in parts if names)
+        raise CheckpointError(f"The weights of {source} do not fit the model. {text}.")
+    for key, value in state.items():
+        own[key].copy_(value)
+
+
+def _keys(file: Path) -> list[str]:
+    try:
+        with safe_open(file, framework="pt") as handle:
+            return list(handle.keys())
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file} is not a readable safetensors file: {error}") from error
+
+
+def _read(keys: dict[str, Path]) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    for file in sorted(set(keys.values())):
+        with safe_open(file, framework="pt") as handle:
+            for key in sorted(k for k, f in keys.items() if f == file):
+                state[key] = handle.get_tensor(key)
+    return state
+
+
+def own_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's weights with every shared tensor once, contiguous, under its first name."""
+    state: dict[str, Tensor] = {}
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for key, value in model.state_dict().items():
+        identity = (value.data_ptr(), tuple(value.shape))
+        if value.numel() and identity in seen:
+            continue
+        seen.add(identity)
+        state[key] = value.detach().cpu().contiguous()
+    return state
+
+
+def save_model(
+    model: RegionVLM, folder: str | Path, *, dtype: str | None = None, info: dict[str, Any] | None = None
+) -> None:
+    """Write a model as a gartk folder.
+
+    ``dtype`` ("float16", "bfloat16") stores the weights smaller; ``info`` is kept in config.json.
+    """
+    import torch
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = own_state(model)
+    if dtype is not None:
+        state = {k: v.to(getattr(torch, dtype)) if v.is_floating_point() else v for k, v in state.items()}
+    save_file(state, folder / WEIGHTS_NAME, metadata={"format": "pt"})
+    model.llm.tokenizer.save_pretrained(folder / TOKENIZER_NAME)
+    config = {"format": FORMAT, "model": model.saved_cfg(), "info": info or {}}
+    text = json.dumps(config, indent=1, sort_keys=True)
+    (folder / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def load_model(folder: str | Path) -> RegionVLM:
+    """Build the model of a gartk folder and load its weights.
+
+    Raises: CheckpointError if the folder is not a gartk checkpoint or its weights do not fit.
+    """
+    from gartk.registry import MODELS
+
+    folder = Path(folder)
+    config = read_json(folder / CONFIG_NAME)
+    if config.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{folder / CONFIG_NAME} is not a gartk checkpoint: format is {config.get('format')!r}."
+        )
+    cfg = config.get("model")
+    if not isinstance(cfg, dict) or not isinstance(cfg.get("llm"), dict):
+        raise CheckpointError(
+            f"{folder / CONFIG_NAME} lacks the config to build the model (model, model.llm)."
+        )
+    cfg["llm"]["tokenizer"] = str(folder / TOKENIZER_NAME)
+    model: RegionVLM = MODELS.build(cfg, path="model")
+    load_weights(model, folder)
+    return model
+
+
+def load_weights(model: nn.Module, folder: str | Path) -> None:
+    """Load the weights of a gartk folder into a model that is already built.
+
+    Raises: CheckpointError if they do not fit.
+    """
+    file = Path(folder) / WEIGHTS_NAME
+    if not file.is_file():
+        raise CheckpointError(f"{file} does not exist. Give the folder that holds {WEIGHTS_NAME}.")
+    state = _read(dict.fromkeys(_keys(file), file))
+    shared = set(model.state_dict()) - set(own_state(model))
+    assign(model, state, str(folder), optional=sorted(shared))

@@ -1,0 +1,5 @@
+"""Connectors: patch features of the tower to cells in the language model's width."""
+
+from gartk.models.connectors.perception_lm import PerceptionLMConnector
+
+__all__ = ["PerceptionLMConnector"]

@@ -1,0 +1,29 @@
+"""No local tokens at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gartk.models.extractors.base import RegionExtractor
+from gartk.registry import REGION_EXTRACTORS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gartk.structures import FeatureMap, RegionBatch
+
+
+@REGION_EXTRACTORS.register()
+class NoLocal(RegionExtractor):
+    """Gives no local tokens: regions reach the model through the prompt encoder alone.
+
+    Shapes: returns (K, 0, D).
+    Source: Grasp Any Region, Table 9, row 8.
+    """
+
+    num_tokens = 0
+
+    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:
+        """Give (K, 0, D)."""
+        return maps[0].data.new_zeros((len(regions), 0, maps[0].data.shape[0]))

@@ -1,0 +1,204 @@
+"""A causal language model of transformers with its tokenizer, chat markup and prompt tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tokenizers import AddedToken
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from gartk.errors import CheckpointError, ConfigError
+from gartk.models.checkpoints import (
+    TOKENIZER_NAME,
+    has_weights,
+    load_prefixed,
+    read_hf_config,
+    resolve_pretrained,
+)
+from gartk.registry import LLMS
+from gartk.structures import ChatFormat, PromptTokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+# Where checkpoints keep the decoder: inside a multimodal model, inside the release, or alone.
+DECODER_PREFIXES = (
+    "model.language_model.",
+    "mllm.model.language_model.",
+    "language_model.model.",
+    "language_model.",
+    "model.",
+)
+HEAD_PREFIXES = ("lm_head.", "mllm.lm_head.", "language_model.lm_head.")
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+
+@LLMS.register()
+class CausalLM(nn.Module):
+    """A decoder with 1-D positions, read and generated from embeddings.
+
+    Either ``pretrained`` names a checkpoint (of a language model, or of a multimodal model whose
+    decoder is taken), or ``config`` describes a decoder with random weights
+    (``dict(model_type="llama", ...)``; its vocabulary is that of the tokenizer). ``tokenizer`` is a
+    folder, a hub id or ``"tiny"`` (shipped); by default the checkpoint's own.
+
+    ``prompt`` and ``region`` are patterns for the tokens of region i; ``region_offset`` shifts the
+    number in ``region``. Missing tokens are added; the vocabulary only ever grows.
+
+    Raises: ConfigError for contradicting arguments; CheckpointError for missing weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        pretrained: str | None = None,
+        config: dict[str, Any] | None = None,
+        tokenizer: str | None = None,
+        chat: dict[str, Any],
+        image: str = "<|image|>",
+        prompt: str = "<Prompt{}>",
+        region: str = "<|region_pad_{}|>",
+        region_offset: int = 0,
+        num_prompts: int = 16,
+        image_wrap: tuple[str, str] = ("", ""),
+        region_wrap: tuple[str, str] = ("", ""),
+        attention: str = "sdpa",
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if (pretrained is None) == (config is None):
+            raise ConfigError("CausalLM needs either 'pretrained' or 'config'.")
+        if config is not None and tokenizer is None:
+            raise ConfigError("CausalLM with 'config' needs a 'tokenizer' (a folder, a hub id or 'tiny').")
+        self.tokens = PromptTokens(
+            image=image,
+            prompts=[prompt.format(i) for i in range(num_prompts)],
+            regions=[region.format(i + region_offset) for i in range(num_prompts)],
+            image_wrap=(image_wrap[0], image_wrap[1]),
+            region_wrap=(region_wrap[0], region_wrap[1]),
+        )
+        self.chat = ChatFormat(**chat)
+        self.tokenizer = load_tokenizer(tokenizer or str(pretrained))
+        add_prompt_tokens(self.tokenizer, self.tokens)
+        self.lm = self._decoder(pretrained, config, attention)
+        if len(self.tokenizer) > self.lm.get_input_embeddings().weight.shape[0]:
+            self.lm.resize_token_embeddings(len(self.tokenizer))
+        if gradient_checkpointing:
+            self.lm.gradient_checkpointing_enable({"use_reentrant": False})
+        self.hidden_size = int(self.lm.config.hidden_size)
+        vocab = self.tokenizer.get_vocab()
+        self.image_id = vocab[self.tokens.image]
+        self.region_ids = [vocab[name] for name in self.tokens.regions]
+        added = self.tokenizer.added_tokens_decoder
+        prompt_ids = {vocab[name] for name in self.tokens.prompts}
+        self._hidden_ids = {i for i, token in added.items() if token.special} - prompt_ids
+        end = self.tokenizer.encode(self.chat.after["assistant"], add_special_tokens=False)
+        if not end:
+            raise ConfigError("chat.after['assistant'] must close the answer, e.g. with '<|eot_id|>'.")
+        self.end_id = int(end[0])
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Look up embeddings: (B, L) -> (B, L, D)."""
+        return self.lm.get_input_embeddings()(input_ids)
+
+    def hidden(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
+        """Run the decoder: (B, L, D) -> (B, L, D); positions count the unpadded tokens."""
+        positions = (attention_mask.cumsum(-1) - 1).clamp(min=0)
+        output = self.lm.get_decoder()(
+            inputs_embeds=embeddings, attention_mask=attention_mask, position_ids=positions, use_cache=False
+        )
+        return output.last_hidden_state
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Turn hidden states (..., D) into logits (..., V)."""
+        return self.lm.get_output_embeddings()(hidden)
+
+    @torch.no_grad()
+    def generate(
+        self, embeddings: Tensor, attention_mask: Tensor, *, max_new_tokens: int, **sampling: Any
+    ) -> Tensor:
+        """Continue left-padded rows: (B, L, D) -> (B, at most max_new_tokens) new ids.
+
+        ``sampling`` goes to transformers' generate; without it decoding is greedy.
+        """
+        pad = self.tokenizer.pad_token_id
+        options = {"do_sample": False, "num_beams": 1, **sampling}
+        return self.lm.generate(
+            inputs_embeds=embeddings,
+            attention_mask=attention_mask,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self.end_id,
+            pad_token_id=pad if pad is not None else self.end_id,
+            **options,
+        )
+
+    def decode(self, ids: Tensor) -> str:
+        """Turn new ids into text; ``<Prompt i>`` stays, also where it is a special token, markup goes."""
+        kept = [i for i in ids.tolist() if i not in self._hidden_ids]
+        return str(self.tokenizer.decode(kept, skip_special_tokens=False)).strip()
+
+    def saved_cfg(self) -> dict[str, Any]:
+        """Constructor arguments that rebuild this model without its source checkpoint."""
+        config = self.lm.config.to_diff_dict()
+        config["model_type"] = self.lm.config.model_type
+        config["tie_word_embeddings"] = bool(self.lm.config.tie_word_embeddings)
+        config["vocab_size"] = int(self.lm.get_input_embeddings().weight.shape[0])
+        for key in ("transformers_version", "architectures", "dtype", "_name_or_path"):
+            config.pop(key, None)
+        return {"pretrained": None, "config": config, "tokenizer": f"./{TOKENIZER_NAME}"}
+
+    def _decoder(self, pretrained: str | None, config: dict[str, Any] | None, attention: str) -> Any:
+        if pretrained is None:
+            settings = {"vocab_size": len(self.tokenizer), **(config or {})}
+            hf_config = AutoConfig.for_model(**settings)
+            return AutoModelForCausalLM.from_config(hf_config, attn_implementation=attention)
+        raw = read_hf_config(pretrained)
+        raw = raw.get("mllm_config", raw)
+        text = raw.get("text_config", raw)
+        if "model_type" not in text:
+            raise CheckpointError(f"{pretrained} has no language model: its config names no model_type.")
+        # The flags of a multimodal config and of its decoder may differ; the weights do not lie.
+        has_head = has_weights(pretrained, HEAD_PREFIXES)
+        hf_config = AutoConfig.for_model(**{**text, "tie_word_embeddings": not has_head})
+        # Weights stay in float32, whatever the file's dtype: small updates vanish in bfloat16.
+        lm = AutoModelForCausalLM.from_config(hf_config, attn_implementation=attention, dtype=torch.float32)
+        load_prefixed(lm.get_decoder(), pretrained, DECODER_PREFIXES)
+        if has_head:
+            load_prefixed(lm.get_output_embeddings(), pretrained, HEAD_PREFIXES)
+            _tie_if_equal(lm, text.get("tie_word_embeddings") or raw.get("tie_word_embeddings"))
+        return lm
+
+
+def _tie_if_equal(lm: Any, wanted: bool | None) -> None:
+    """Tie the head again where a checkpoint of a tied model stores it a second time."""
+    if wanted and torch.equal(lm.get_output_embeddings().weight, lm.get_input_embeddings().weight):
+        lm.config.tie_word_embeddings = True
+        lm.tie_weights()
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
+    """Load a fast tokenizer from a folder, a hub id, or ``"tiny"`` from the package.
+
+    Raises: CheckpointError if the folder holds none.
+    """
+    folder = ASSETS / "tiny_tokenizer" if source == "tiny" else resolve_pretrained(source)
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} holds no tokenizer that transformers can load: {error}") from error
+
+
+def add_prompt_tokens(tokenizer: PreTrainedTokenizerBase, tokens: PromptTokens) -> int:
+    """Add the prompt and placeholder tokens that a vocabulary lacks; give their number.
+
+    ``<Prompt i>`` is added as a plain token, so that decoding keeps it in answers.
+    """
+    known = tokenizer.get_vocab()
+    prompts = [AddedToken(t, special=False, normalized=False) for t in tokens.prompts if t not in known]
+    missing = [t for t in (tokens.image, *tokens.regions) if t not in known]
+    places = [AddedToken(t, special=True, normalized=False) for t in missing]
+    return int(tokenizer.add_tokens(prompts)) + int(tokenizer.add_tokens(places, special_tokens=True))

@@ -1,0 +1,194 @@
+"""The region MLLM: vision, prompts, connector, extractor and language model, wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gartk.data.processor import RegionProcessor
+from gartk.data.prompting import IGNORE, PromptTemplate
+from gartk.errors import ConfigError, DataError
+from gartk.models.splice import splice
+from gartk.registry import CONNECTORS, LLMS, MODELS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gartk.structures import Batch, VisualFeatures
+
+PartCfg = Mapping[str, Any]
+
+
+class Generated(NamedTuple):
+    """What generate gives for one row: its text, new token count, and whether it ended by itself."""
+
+    text: str
+    num_new_tokens: int
+    ended: bool
+
+
+@MODELS.register()
+class RegionVLM(nn.Module):
+    """A vision-language model that reads regions of an image next to the image itself.
+
+    Order of work: tiles -> patch embeddings (+ prompt embedding) -> tower -> connector -> tokens
+    and one map per image -> region extractor -> tokens at their placeholders -> language model.
+    Every part is a config (``dict(type=...)``). An ablation row of the paper is the choice of
+    ``use_global``, ``prompt_encoder`` and ``region_extractor``.
+
+    Shapes: any batch size, tile counts and region counts; see ``gartk.structures.Batch``.
+    Raises: ConfigError if a part is missing or the parts leave nothing visual to read.
+    Source: Grasp Any Region, Figure 3.
+    """
+
+    def __init__(
+        self,
+        *,
+        vision: PartCfg,
+        connector: PartCfg,
+        llm: PartCfg,
+        prompt_encoder: PartCfg | None = None,
+        region_extractor: PartCfg | None = None,
+        use_global: bool = True,
+        template: dict[str, str] | None = None,
+        max_length: int | None = None,
+    ) -> None:
+        super().__init__()
+        open_parts = {"prompt_encoder": "MaskPrompt", "region_extractor": "RoIAlignReplay"}
+        for name, cfg in (("prompt_encoder", prompt_encoder), ("region_extractor", region_extractor)):
+            if cfg is None:
+                raise ConfigError(
+                    f"model.{name} is not set. A base leaves it open; set it in the config that builds on"
+                    f" it, e.g. {name}=dict(type={open_parts[name]!r})."
+                )
+        self.vision = VISION_BACKBONES.build(vision, path="model.vision")
+        self.llm = LLMS.build(llm, path="model.llm")
+        width = self.llm.hidden_size
+        self.connector = CONNECTORS.build(
+            connector, path="model.connector", offer={"in_dim": self.vision.out_dim, "out_dim": width}
+        )
+        site = {"embed_dim": self.vision.embed_dim, "patch_px": self.vision.patch_px}
+        self.prompt_encoder = PROMPT_ENCODERS.build(
+            prompt_encoder or {}, path="model.prompt_encoder", offer=site
+        )
+        self.region_extractor = REGION_EXTRACTORS.build(
+            region_extractor or {}, path="model.region_extractor", offer={"dim": width}
+        )
+        if not use_global and not self.region_extractor.num_tokens:
+            raise ConfigError(
+                "use_global=False and an extractor without tokens leave nothing visual to read."
+            )
+        self.use_global = use_global
+        self.template = PromptTemplate(**(template or {}))
+        self.max_length = max_length
+        self._cfg = {
+            "type": "RegionVLM",
+            "vision": dict(vision),
+            "connector": dict(connector),
+            "llm": dict(llm),
+            "prompt_encoder": dict(prompt_encoder or {}),
+            "region_extractor": dict(region_extractor or {}),
+            "use_global": use_global,
+            "template": template,
+            "max_length": max_length,
+        }
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def make_processor(self, *, training: bool = False) -> RegionProcessor:
+        """Give the processor that encodes samples for this model."""
+        return RegionProcessor(
+            self.vision.tiler,
+            self.llm.tokenizer,
+            self.llm.tokens,
+            self.llm.chat,
+            tokens_per_region=self.region_extractor.num_tokens,
+            use_global=self.use_global,
+            template=self.template,
+            max_length=self.max_length,
+            training=training,
+        )
+
+    def encode_images(self, batch: Batch) -> list[VisualFeatures]:
+        """Encode the images with their prompts: tokens and one map for each."""
+        prompt = self.prompt_encoder(batch.regions, batch.grids)
+        patches = self.vision.encode(batch.pixels, batch.grids, prompt)
+        return self.vision.assemble(self.connector(patches), batch.grids)
+
+    def embed(self, batch: Batch, features: list[VisualFeatures] | None = None) -> Tensor:
+        """Embed the text with all visual tokens in place: (B, L, D).
+
+        ``features`` takes already encoded images, e.g. for several questions about one image.
+        """
+        features = self.encode_images(batch) if features is None else features
+        tokens = [f.tokens if self.use_global else f.tokens[:0] for f in features]
+        return splice(
+            self.llm.embed(batch.input_ids),
+            batch.input_ids,
+            image_tokens=tokens,
+            image_id=self.llm.image_id,
+            region_tokens=self.region_extractor([f.map for f in features], batch.regions),
+            region_ids=self.llm.region_ids,
+            regions=batch.regions,
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Give the logits of every position: (B, L, V)."""
+        return self.llm.head(self.llm.hidden(self.embed(batch), batch.attention_mask))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Give the training loss and the share of label tokens that are predicted right.
+
+        The loss is the mean over samples of each sample's mean over its label tokens, so a batch
+        gives the mean of its samples' own losses however they are grouped. Logits are computed
+        only where there are labels.
+
+        Raises: DataError if a sample has no label.
+        """
+        hidden = self.llm.hidden(self.embed(batch), batch.attention_mask)
+        labels = batch.labels[:, 1:]
+        predicted = labels != IGNORE
+        counts = predicted.sum(1)
+        if not bool(counts.all()):
+            empty = batch.ids[int((counts == 0).nonzero()[0, 0])] if batch.ids else "?"
+            raise DataError(f"Sample {empty!r} has no token to predict; every sample needs an answer.")
+        logits = self.llm.head(hidden[:, :-1][predicted])
+        targets = labels[predicted]
+        per_token = F.cross_entropy(logits.float(), targets, reduction="none")
+        weights = (1.0 / (counts * len(counts)))[:, None].expand_as(labels)[predicted]
+        accuracy = (logits.detach().argmax(-1) == targets).float().mean()
+        return {"loss": (per_token * weights).sum(), "accuracy": accuracy}
+
+    @torch.no_grad()
+    def generate(self, batch: Batch, *, max_new_tokens: int = 1024, **sampling: Any) -> list[Generated]:
+        """Answer every row of a left-padded batch, greedily unless ``sampling`` says otherwise.
+
+        Raises: DataError if a row is padded on the right.
+        """
+        if not bool(batch.attention_mask[:, -1].all()):
+            raise DataError("generate needs rows padded on the left: collate(..., pad_side='left').")
+        new = self.llm.generate(
+            self.embed(batch), batch.attention_mask, max_new_tokens=max_new_tokens, **sampling
+        )
+        return [self._finish(row) for row in new]
+
+    def saved_cfg(self) -> dict[str, Any]:
+        """The config that rebuilds this model's structure from its own checkpoint alone."""
+        cfg: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in self._cfg.items()}
+        for name in ("vision", "connector", "llm", "prompt_encoder", "region_extractor"):
+            part = getattr(self, name)
+            if hasattr(part, "saved_cfg"):
+                cfg[name] = {**cfg[name], **part.saved_cfg()}
+        return cfg
+
+    def _finish(self, row: Tensor) -> Generated:
+        ends = (row == self.llm.end_id).nonzero()[:, 0]
+        length = int(ends[0]) if len(ends) else len(row)
+        return Generated(self.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))

@@ -1,0 +1,103 @@
+"""PerceptionLM's vision tower: a Perception Encoder from timm, as transformers wraps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from transformers import TimmWrapperConfig, TimmWrapperModel
+
+from gartk.errors import CheckpointError, ConfigError
+from gartk.models.checkpoints import load_prefixed, read_hf_config
+from gartk.models.vision.base import VisionBackbone
+from gartk.registry import TILERS, VISION_BACKBONES
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from gartk.structures import TileGrid
+
+WEIGHT_PREFIXES = ("model.vision_tower.", "mllm.model.vision_tower.", "vision_tower.")
+
+
+@VISION_BACKBONES.register()
+class PerceptionLMVision(VisionBackbone):
+    """The Perception Encoder of PerceptionLM with AnyRes tiles.
+
+    Either ``pretrained`` names a PerceptionLM checkpoint (local folder or hub id), or
+    ``architecture`` and ``model_args`` describe a tower with random weights. ``pool`` is the
+    pooling of the connector behind it; it only tells the tiler how large a cell is.
+
+    Shapes: pixels (sum T, 3, tile, tile) -> (sum T, patches, embed_dim); the class token is dropped.
+    Raises: ConfigError if neither is given; CheckpointError for missing or misfitting weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        pretrained: str | None = None,
+        architecture: str | None = None,
+        model_args: dict[str, Any] | None = None,
+        max_num_tiles: int = 16,
+        pool: int = 2,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        config = self._tower_config(pretrained, architecture, model_args)
+        self.tower = TimmWrapperModel(config)
+        vit = self.tower.timm_model
+        if pretrained is not None:
+            load_prefixed(self.tower, pretrained, WEIGHT_PREFIXES)
+        if gradient_checkpointing:
+            vit.set_grad_checkpointing(True)
+        self._num_prefix = int(vit.num_prefix_tokens)
+        self.embed_dim = self.out_dim = int(vit.embed_dim)
+        self.patch_px = int(vit.patch_embed.patch_size[0])
+        tile_px = int(vit.patch_embed.img_size[0])
+        self.tiler = TILERS.build(
+            {
+                "type": "AnyResTiler",
+                "tile_px": tile_px,
+                "max_num_tiles": max_num_tiles,
+                "patch_px": self.patch_px,
+                "pool": pool,
+            }
+        )
+
+    def prompt_site(self) -> nn.Module:
+        """The timm tower's patch embedding."""
+        return self.tower.timm_model.patch_embed
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The transformer layers of the timm tower."""
+        return list(self.tower.timm_model.blocks)
+
+    def encode_patches(self, pixels: Tensor, grids: Sequence[TileGrid]) -> Tensor:
+        """Run the tower on all tiles of the batch at once."""
+        hidden = self.tower(pixel_values=pixels, do_pooling=False).last_hidden_state
+        return hidden[:, self._num_prefix :]
+
+    def saved_cfg(self) -> dict[str, Any]:
+        """Constructor arguments that rebuild this tower without its source checkpoint."""
+        config = self.tower.config
+        model_args = dict(config.model_args or {})
+        return {"pretrained": None, "architecture": config.architecture, "model_args": model_args}
+
+    @staticmethod
+    def _tower_config(
+        pretrained: str | None, architecture: str | None, model_args: dict[str, Any] | None
+    ) -> TimmWrapperConfig:
+        if (pretrained is None) == (architecture is None):
+            raise ConfigError(
+                "PerceptionLMVision needs either 'pretrained' or 'architecture' with 'model_args'."
+            )
+        if pretrained is not None:
+            config = read_hf_config(pretrained)
+            vision = config.get("mllm_config", config).get("vision_config") or {}
+            if "architecture" not in vision:
+                raise CheckpointError(
+                    f"{pretrained} is no PerceptionLM: vision_config.architecture is missing."
+                )
+            architecture, model_args = vision["architecture"], vision.get("model_args")
+        args = {k: tuple(v) if isinstance(v, list) else v for k, v in (model_args or {}).items()}
+        return TimmWrapperConfig(architecture=str(architecture), model_args=args)

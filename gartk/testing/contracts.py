@@ -1,0 +1,34 @@
+"""The contracts of parts, one per kind: call them in the tests of a package that adds parts.
+
+    from gartk.testing.contracts import check_extractor
+
+    def test_star_extractor_keeps_the_contract():
+        check_extractor(dict(type=StarExtractor, output_size=4))
+
+Each takes a registered name, a config with ``type``, or the class, and raises ContractViolation
+(an AssertionError) that names the promise that is broken. gartk runs them over every name that it
+registers.
+"""
+
+from __future__ import annotations
+
+from gartk.testing.checks import ContractViolation
+from gartk.testing.connector_contract import check_connector
+from gartk.testing.data_contract import check_dataset, check_segmenter
+from gartk.testing.extractor_contract import check_extractor
+from gartk.testing.llm_contract import check_llm
+from gartk.testing.prompt_contract import check_prompt_encoder
+from gartk.testing.tiler_contract import check_tiler
+from gartk.testing.vision_contract import check_vision_backbone
+
+__all__ = [
+    "ContractViolation",
+    "check_connector",
+    "check_dataset",
+    "check_extractor",
+    "check_llm",
+    "check_prompt_encoder",
+    "check_segmenter",
+    "check_tiler",
+    "check_vision_backbone",
+]

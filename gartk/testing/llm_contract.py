@@ -1,0 +1,134 @@
+"""The contract of language models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gartk.registry import LLMS
+from gartk.structures import ChatFormat, PromptTokens
+from gartk.testing.checks import (
+    PartSpec,
+    build_module,
+    require,
+    require_close,
+    require_finite,
+    require_same,
+    require_shape,
+)
+
+_NEW = 4
+_LENGTHS = (5, 9, 7)
+
+
+def check_llm(spec: PartSpec, *, seed: int = 0, tolerance: float = 1e-4) -> None:
+    """Check everything that the model relies on in a language model. Give it a config of toy size.
+
+    A language model has ``tokenizer``, ``tokens`` (PromptTokens), ``chat`` (ChatFormat), ``hidden_size``,
+    ``image_id``, ``region_ids`` and ``end_id``; ``embed(ids)``, ``hidden(embeddings, mask)``,
+    ``head(hidden)``, ``generate(embeddings, mask, max_new_tokens=...)`` and ``decode(ids)``.
+
+    Promises: every prompt and placeholder is one token, no two alike, and has an embedding and a
+    logit; shapes are true; a token sees nothing after it; padding on either side changes nothing; the
+    gradient reaches the embeddings; ``generate`` is the greedy continuation of left-padded rows;
+    ``decode`` keeps ``<Prompt i>`` and drops markup.
+
+    Raises: ContractViolation naming the promise that is broken.
+    """
+    llm: Any = build_module(LLMS, spec, seed=seed)
+    _check_tokens(llm)
+    ids = torch.randint(
+        0, len(llm.tokenizer), (1, max(_LENGTHS)), generator=torch.Generator().manual_seed(seed)
+    )
+    embeddings = llm.embed(ids).detach()
+    require_shape(embeddings, (*ids.shape, llm.hidden_size), "Embeddings (B, L, hidden_size)")
+    logits = _logits(llm, embeddings, torch.ones_like(ids))
+    require_finite(logits, "The logits")
+    changed = embeddings.clone()
+    changed[:, -1] += 1.0
+    moved = _logits(llm, changed, torch.ones_like(ids))
+    require_close(moved[:, :-1], logits[:, :-1], "A token sees nothing after it.", tolerance=tolerance)
+    rows = [embeddings[0, :length] for length in _LENGTHS]
+    _check_padding(llm, rows, logits, tolerance)
+    _check_generate(llm, rows)
+    wanted = embeddings.clone().requires_grad_()
+    llm.head(llm.hidden(wanted, torch.ones_like(ids)))[:, -1].square().sum().backward()
+    reached = wanted.grad is not None and bool((wanted.grad.abs().amax(-1) > 0).all())
+    require(reached, "The gradient reaches every embedding.")
+
+
+def _check_tokens(llm: Any) -> None:
+    require(isinstance(llm.tokens, PromptTokens), "tokens is a PromptTokens.", type(llm.tokens).__name__)
+    require(isinstance(llm.chat, ChatFormat), "chat is a ChatFormat.", type(llm.chat).__name__)
+    encode = llm.tokenizer.encode
+    names = [llm.tokens.image, *llm.tokens.prompts, *llm.tokens.regions]
+    pieces = [encode(name, add_special_tokens=False) for name in names]
+    split = [name for name, ids in zip(names, pieces, strict=True) if len(ids) != 1]
+    require(not split, "Every prompt and placeholder is one token.", ", ".join(split[:3]))
+    flat = [ids[0] for ids in pieces]
+    require(len(set(flat)) == len(flat), "No two prompts or placeholders are the same token.")
+    count = len(llm.tokens.prompts)
+    require(llm.image_id == flat[0], "image_id is the id of tokens.image.", str(llm.image_id))
+    require(list(llm.region_ids) == flat[1 + count :], "region_ids are the ids of tokens.regions.")
+    require(max(flat) < _rows(llm), "Every token has a logit.", f"id {max(flat)} of {_rows(llm)}")
+    text = f"{llm.tokens.prompts[0]} is left of {llm.tokens.prompts[-1]}"
+    ids = encode(text + llm.chat.after["assistant"], add_special_tokens=False)
+    require(
+        ids[-1] == llm.end_id or llm.end_id in ids, "end_id closes the assistant's message.", str(llm.end_id)
+    )
+    spoken = llm.decode(torch.tensor([llm.image_id, *ids]))
+    require(spoken == text, "decode keeps <Prompt i> and drops markup.", repr(spoken))
+
+
+def _rows(llm: Any) -> int:
+    hidden = torch.zeros(1, 1, llm.hidden_size)
+    with torch.no_grad():
+        return int(llm.head(hidden).shape[-1])
+
+
+def _logits(llm: Any, embeddings: Tensor, mask: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = llm.head(llm.hidden(embeddings, mask))
+    return logits
+
+
+def _padded(rows: list[Tensor], side: str) -> tuple[Tensor, Tensor]:
+    length = max(len(row) for row in rows)
+    embeddings = torch.full((len(rows), length, rows[0].shape[1]), 0.5)
+    mask = torch.zeros(len(rows), length, dtype=torch.int64)
+    for number, row in enumerate(rows):
+        start = length - len(row) if side == "left" else 0
+        embeddings[number, start : start + len(row)] = row
+        mask[number, start : start + len(row)] = 1
+    return embeddings, mask
+
+
+def _check_padding(llm: nn.Module, rows: list[Tensor], logits: Tensor, tolerance: float) -> None:
+    for side in ("left", "right"):
+        embeddings, mask = _padded(rows, side)
+        padded = _logits(llm, embeddings, mask)
+        for number, row in enumerate(rows):
+            own = padded[number][mask[number].bool()]
+            require_close(
+                own, logits[0, : len(row)], f"Padding on the {side} changes nothing.", tolerance=tolerance
+            )
+
+
+def _check_generate(llm: Any, rows: list[Tensor]) -> None:
+    new = llm.generate(*_padded(rows, "left"), max_new_tokens=_NEW)
+    require(
+        new.shape[0] == len(rows) and new.shape[1] <= _NEW, "generate gives new ids only.", str(new.shape)
+    )
+    for number, row in enumerate(rows):
+        greedy: list[int] = []
+        text = row[None]
+        while len(greedy) < _NEW and llm.end_id not in greedy:
+            step = _logits(llm, text, torch.ones(text.shape[:2], dtype=torch.int64))[0, -1].argmax()
+            greedy.append(int(step))
+            text = torch.cat([text, llm.embed(step[None, None]).detach()], 1)
+        same = torch.tensor(greedy)
+        require_same(
+            new[number, : len(greedy)].cpu(), same, "generate is the greedy continuation of each row."
+        )

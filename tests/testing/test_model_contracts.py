@@ -1,0 +1,130 @@
+"""Every registered model part keeps its contract, and each contract catches faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gartk.models.connectors import PerceptionLMConnector
+from gartk.models.llms import CausalLM
+from gartk.models.vision import PerceptionLMVision
+from gartk.registry import CONNECTORS, LLMS, VISION_BACKBONES
+from gartk.testing.contracts import ContractViolation, check_connector, check_llm, check_vision_backbone
+from gartk.testing.toy import toy_llm, toy_vision
+
+TOY_VISION = {"PerceptionLMVision": toy_vision()}
+TOY_LLM = {"CausalLM": toy_llm()}
+
+
+@pytest.mark.parametrize("name", VISION_BACKBONES.names())
+def test_registered_vision_backbone_keeps_the_contract(name: str) -> None:
+    check_vision_backbone(TOY_VISION[name])
+
+
+@pytest.mark.parametrize("name", CONNECTORS.names())
+def test_registered_connector_keeps_the_contract(name: str) -> None:
+    check_connector(name)
+
+
+@pytest.mark.parametrize("name", LLMS.names())
+def test_registered_language_model_keeps_the_contract(name: str) -> None:
+    check_llm(TOY_LLM[name])
+
+
+class Transposed(PerceptionLMVision):
+    """Gives patches column by column."""
+
+    def encode_patches(self, pixels: Tensor, grids: Any) -> Tensor:
+        patches = super().encode_patches(pixels, grids)
+        side = grids[0].patch_hw[0]
+        return patches.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+
+
+class DeafToPrompts(PerceptionLMVision):
+    """Looks at no prompt."""
+
+    def encode(self, pixels: Tensor, grids: Any, prompt: Tensor | None = None) -> Tensor:
+        return self.encode_patches(pixels, grids)
+
+
+class MixesTiles(PerceptionLMVision):
+    """Lets every tile see the mean of all."""
+
+    def encode_patches(self, pixels: Tensor, grids: Any) -> Tensor:
+        patches = super().encode_patches(pixels, grids)
+        return patches + 0.1 * patches.mean(0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        (Transposed, "in raster order"),
+        (DeafToPrompts, "A prompt on a tile changes that tile"),
+        (MixesTiles, "changes no other tile"),
+    ],
+)
+def test_vision_contract_catches(fault: type, promise: str) -> None:
+    with pytest.raises(ContractViolation, match=promise):
+        check_vision_backbone(toy_vision(type=fault))
+
+
+class ColumnsFirst(PerceptionLMConnector):
+    """Reads the patches of a tile column by column."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        side = int(features.shape[1] ** 0.5)
+        return super().forward(features.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2))
+
+
+class WrongPool(PerceptionLMConnector):
+    """Says that it pools by 4."""
+
+    def __init__(self, *, in_dim: int, out_dim: int) -> None:
+        super().__init__(in_dim=in_dim, out_dim=out_dim, pool=2)
+        self.pool = 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise"), [(ColumnsFirst, "in raster order"), (WrongPool, r"has the shape \(3, 4, 24\)")]
+)
+def test_connector_contract_catches(fault: type[nn.Module], promise: str) -> None:
+    with pytest.raises(ContractViolation, match=promise):
+        check_connector(fault)
+
+
+class NoPositions(CausalLM):
+    """Counts padding as text."""
+
+    def hidden(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
+        return super().hidden(embeddings, torch.ones_like(attention_mask))
+
+
+class SilentPrompts(CausalLM):
+    """Loses prompts in answers."""
+
+    def decode(self, ids: Tensor) -> str:
+        return super().decode(ids).replace("<Prompt0>", "").strip()
+
+
+class LastRowOnly(CausalLM):
+    """Generates the same for every row."""
+
+    def generate(self, embeddings: Tensor, attention_mask: Tensor, **options: Any) -> Tensor:
+        new = super().generate(embeddings, attention_mask, **options)
+        return (new[-1:].expand_as(new) + 1) % 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        (NoPositions, "Padding on the left changes nothing"),
+        (SilentPrompts, "decode keeps"),
+        (LastRowOnly, "greedy continuation"),
+    ],
+)
+def test_llm_contract_catches(fault: type, promise: str) -> None:
+    with pytest.raises(ContractViolation, match=promise):
+        check_llm(toy_llm(type=fault))

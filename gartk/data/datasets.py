@@ -1,6 +1,7 @@
 """The datasets that configs can name."""
 
 from gartk.data.conversations import ConversationDataset
+from gartk.data.mixing import ConcatDataset
 from gartk.data.world.dataset import RegionWorldDataset
 
-__all__ = ["ConversationDataset", "RegionWorldDataset"]
+__all__ = ["ConcatDataset", "ConversationDataset", "RegionWorldDataset"]

@@ -59,7 +59,8 @@ def region_places(
     if len(beyond):
         raise DataError(
             f"Row {int(regions.image_index[beyond[0]])} of the batch has region"
-            f" {int(regions.prompt_index[beyond[0]])}, but there are placeholders for {len(region_ids)} regions."
+            f" {int(regions.prompt_index[beyond[0]])}, but there are placeholders for only"
+            f" {len(region_ids)} regions."
         )
     ids = torch.as_tensor(region_ids, device=input_ids.device)
     flat = input_ids.flatten()

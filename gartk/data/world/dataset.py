@@ -103,6 +103,7 @@ class RegionWorldDataset:
         sizes: several sizes to draw from, in place of ``size``.
         tasks: names, or names with weights; None takes the default mixture.
         turns_per_sample: questions about one scene and its regions; 1 for evaluation.
+        max_regions: how many regions a sample with several turns may prompt.
         index_offset: added to every index, so that shards or epochs can differ.
         balanced: go through ``tasks`` in turn and through the letters of their answers in turn, so that
             both come out even; needs one turn per sample.
@@ -118,6 +119,7 @@ class RegionWorldDataset:
         sizes: Sequence[SizeSpec] | None = None,
         tasks: Mapping[str, float] | Sequence[str] | None = None,
         turns_per_sample: int = 1,
+        max_regions: int = MAX_REGIONS,
         index_offset: int = 0,
         balanced: bool = False,
     ) -> None:
@@ -131,7 +133,12 @@ class RegionWorldDataset:
             raise ConfigError(
                 f"RegionWorldDataset(balanced=True) needs turns_per_sample=1, got {turns_per_sample}."
             )
+        if not 1 <= max_regions <= MAX_REGIONS:
+            raise ConfigError(
+                f"RegionWorldDataset.max_regions must be in 1..{MAX_REGIONS}, got {max_regions}."
+            )
         self.split: Split = check_split(split)
+        self.max_regions = max_regions
         self.length, self.seed, self.index_offset = length, seed, index_offset
         self.turns_per_sample, self.balanced = turns_per_sample, balanced
         self.weights = _check_tasks(tasks)
@@ -176,7 +183,7 @@ class RegionWorldDataset:
         if len(tasks) == 1:
             plan = TASKS[tasks[0]].plan(tasks[0], scene, rng, None)
             return None if plan is None else _sample(scene, [plan], list(plan.objects), rng, slot, args)
-        plans = _plan_turns(scene, tasks, rng, self._mixture)
+        plans = _plan_turns(scene, tasks, rng, self._mixture, self.max_regions)
         if not plans:
             return None
         named = list(dict.fromkeys(i for plan in plans for i in plan.objects))
@@ -215,14 +222,14 @@ class _Mixture:
 
 
 def _plan_turns(
-    scene: Scene, tasks: Sequence[str], rng: np.random.Generator, mixture: _Mixture
+    scene: Scene, tasks: Sequence[str], rng: np.random.Generator, mixture: _Mixture, max_regions: int
 ) -> list[Plan]:
     """Plan several questions over few regions: each reuses prompted regions where it can.
 
     A question that was planned before, or that does not fit, is replanned over all objects; where that
     would prompt too many regions another task of the mixture takes its place.
     """
-    target = int(rng.choice(REGION_COUNTS, p=REGION_RATES))
+    target = min(int(rng.choice(REGION_COUNTS, p=REGION_RATES)), max_regions)
     plans: list[Plan] = []
     regions: list[int] = []
     for wanted in tasks:
@@ -235,7 +242,7 @@ def _plan_turns(
             if plan is None or any(plan.task == p.task and plan.objects == p.objects for p in plans):
                 continue
             together = list(dict.fromkeys([*regions, *plan.objects]))
-            if len(together) <= MAX_REGIONS:
+            if len(together) <= max_regions:
                 regions, plans = together, [*plans, plan]
                 break
     return plans

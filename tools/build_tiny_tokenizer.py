@@ -54,7 +54,15 @@ def main() -> None:
     parser.add_argument("--vocab-size", type=int, default=640)
     args = parser.parse_args()
     template = PromptTemplate()
-    fixed = ["user\n\n", "assistant\n\n", template.intro, template.after_mentions, template.before_question, ": ", "; "]
+    fixed = [
+        "user\n\n",
+        "assistant\n\n",
+        template.intro,
+        template.after_mentions,
+        template.before_question,
+        ": ",
+        "; ",
+    ]
     # Prompt tokens are atoms of their own; the corpus is cut at them as the encoder will cut it.
     texts = [piece for text in world_corpus(args.scenes, seed=0) for piece in _around_prompts(text) if piece]
     tokenizer = build(fixed * args.scenes + texts, args.vocab_size)

@@ -172,7 +172,7 @@ class ConversationEncoder:
         for index in range(num_regions if self.tokens_per_region else 0):
             ids += self.text.markup(template.block_head.format(prompt=prompts[index]))
             ids += before + [self._region_ids[index]] * self.tokens_per_region + after
-            ids += self.text.markup(template.block_tail)
+            ids += self.text.markup(template.block_tail.format(prompt=prompts[index]))
         return ids + self.text.markup(template.before_question)
 
     def _check(self, turns: Sequence[Turn], num_regions: int) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PerceptionLMForConditionalGeneration
 
 _TILE_PX = 56
-_TOWER = {
+_TOWER: dict[str, Any] = {
     "embed_dim": 64,
     "depth": 2,
     "num_heads": 2,
@@ -28,7 +28,7 @@ _TOWER = {
     "global_pool": "",
 }
 _ARCHITECTURE = "vit_pe_lang_large_patch14_448"
-_DECODER = {
+_DECODER: dict[str, Any] = {
     "hidden_size": 48,
     "intermediate_size": 96,
     "num_hidden_layers": 2,
@@ -108,7 +108,7 @@ def toy_sample(
         top, left = (int(rng.integers(0, side - side // 4)) for side in image_hw)
         mask[top : top + max(2, height // 4), left : left + max(2, width // (3 + number % 3))] = True
         regions.append(Region.from_mask(mask))
-    messages = [Turn(*message) for pair in turns for message in zip(("user", "assistant"), pair, strict=True)]
+    messages = [turn for asked, said in turns for turn in (Turn("user", asked), Turn("assistant", said))]
     return Sample(image, regions, messages if answered else messages[:-1], id=f"toy-{seed}")
 
 
@@ -150,7 +150,8 @@ def save_toy_perception_lm(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = PerceptionLMForConditionalGeneration(config).to(dtype).eval()
+        model = PerceptionLMForConditionalGeneration(config).eval()
+    torch.nn.Module.to(model, dtype)
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     tokenizer.save_pretrained(folder)
     return model

@@ -131,6 +131,21 @@ def test_a_mask_of_one_pixel_survives_in_thumbnail_and_canvas_at_its_place(
         assert middle == pytest.approx(wanted, abs=1.0)
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 45), st.integers(0, 45), st.integers(1, 90), st.integers(1, 90), st.integers(0, 99))
+def test_a_mask_is_read_at_the_centres_of_the_canvas_pixels(
+    v: int, u: int, out_h: int, out_w: int, seed: int
+) -> None:
+    height, width = 2 * v + 1, 2 * u + 1  # odd, so that no centre falls between two pixels
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    mask[0, 0] = True
+    rows = (2 * np.arange(out_h) + 1) * height // (2 * out_h)
+    cols = (2 * np.arange(out_w) + 1) * width // (2 * out_w)
+    wanted = mask[rows][:, cols]
+    if wanted.any():
+        assert np.array_equal(resize_mask(mask, (out_h, out_w)), wanted)
+
+
 def test_two_masks_keep_their_order_and_the_thumbnail_comes_first() -> None:
     masks = np.zeros((2, 40, 80), dtype=bool)
     masks[0, :, :40] = True

@@ -28,7 +28,7 @@ TWO = [*ONE, ("And its shape?", "round")]
 RAGGED = (
     ((56, 112), 1, ONE),
     ((112, 112), 7, [("Is <Prompt6> left of <Prompt0>?", "yes"), ("Why?", "I see <Prompt6> first")]),
-    ((50, 160), 3, TWO),
+    ((56, 168), 3, TWO),
     ((30, 30), 2, [("Which?", "B")]),
 )
 
@@ -237,7 +237,7 @@ def test_without_global_tokens_the_model_still_sees_its_regions(
     sample = ragged()[2]
     batch = make_batch(model, [sample])
     assert model.llm.image_id not in batch.input_ids
-    other = make_batch(model, [replace(sample, image=toy_sample((50, 160), 0, seed=9).image)])
+    other = make_batch(model, [replace(sample, image=toy_sample((56, 168), 0, seed=9).image)])
     assert not torch.allclose(logits_of(model, batch), logits_of(model, other))
 
 

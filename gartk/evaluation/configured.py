@@ -1,0 +1,47 @@
+"""The benchmark and metrics that a config's ``test_data`` describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gartk.errors import ConfigError
+from gartk.registry import BENCHMARKS, METRICS
+
+if TYPE_CHECKING:
+    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.metrics import Metric
+
+DEFAULT_BENCHMARK = "RegionWorldBenchmark"
+DEFAULT_METRICS: tuple[Mapping[str, Any], ...] = (
+    {"type": "AccuracyMetric"},
+    {"type": "MeanScoreMetric"},
+    {"type": "LetterMetric"},
+)
+
+
+def build_test(cfg: Mapping[str, Any]) -> tuple[Benchmark, list[Metric]]:
+    """Build what ``cfg['test_data']`` describes.
+
+    ``type`` names the benchmark (RegionWorldBenchmark where it is left out), ``metrics`` is a list of
+    metric configs over the default ones; the rest are the benchmark's arguments.
+
+    Raises: ConfigError if there is no ``test_data``, or its parts are unknown.
+    """
+    from gartk.evaluation.benchmarks.base import Benchmark
+
+    test_data = cfg.get("test_data")
+    if not isinstance(test_data, Mapping):
+        raise ConfigError(
+            "The config has no test_data. Add the base '_base_/data/region_world.py', or write"
+            " test_data = dict(dataset=dict(type='RegionWorldDataset', split='test'), items_per_task=200)."
+        )
+    arguments = {"type": DEFAULT_BENCHMARK, **test_data}
+    metrics = arguments.pop("metrics", DEFAULT_METRICS)
+    benchmark = BENCHMARKS.build(arguments, path="test_data")
+    if not isinstance(benchmark, Benchmark):
+        raise ConfigError(
+            f"test_data.type {arguments['type']!r} is no benchmark; see gartk.evaluation.benchmarks."
+        )
+    built = [METRICS.build(metric, path=f"test_data.metrics[{i}]") for i, metric in enumerate(metrics)]
+    return benchmark, built

@@ -1,0 +1,220 @@
+"""Answering many samples in batches: encoded once, sorted by length, given back in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from gartk.data.collate import collate
+from gartk.errors import ConfigError, GartkError
+from gartk.models.prompts.null import NullPrompt
+from gartk.models.region_vlm import Generated
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    from gartk.models.region_vlm import RegionVLM
+    from gartk.structures import Batch, EncodedSample, Sample, TileGrid, Tiler
+
+BATCHES_PER_WINDOW = 16
+
+
+class Reply(NamedTuple):
+    """What a model said to one sample, and the sample's share of its batch's time in seconds."""
+
+    generated: Generated
+    seconds: float
+
+
+class TiledOnce:
+    """A tiler that remembers the last image it cut, so that many questions about it share its tiles."""
+
+    def __init__(self, tiler: Tiler) -> None:
+        self._tiler = tiler
+        self._last: tuple[object, tuple[Tensor, TileGrid]] | None = None
+
+    def grid(self, image_hw: tuple[int, int]) -> TileGrid:
+        """Choose the grid for an image of this size."""
+        return self._tiler.grid(image_hw)
+
+    def tile_image(self, image: np.ndarray | Image.Image) -> tuple[Tensor, TileGrid]:
+        """Cut an image, or give the tiles of the last one if it is the same object."""
+        if self._last is None or self._last[0] is not image:
+            self._last = (image, self._tiler.tile_image(image))
+        return self._last[1]
+
+    def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
+        """Cut masks on the same grid."""
+        return self._tiler.tile_masks(masks, grid)
+
+
+@contextmanager
+def evaluating(model: RegionVLM) -> Iterator[None]:
+    """Put a model in evaluation mode without gradients, and back afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def sampling_options(*, temperature: float | None = None, top_p: float | None = None) -> dict[str, Any]:
+    """Turn sampling arguments into those of transformers' generate; without a temperature, greedy.
+
+    Raises: ConfigError for a value out of range, or ``top_p`` without a temperature.
+    """
+    if temperature is not None and not 0 <= temperature < float("inf"):
+        raise ConfigError(f"temperature must be 0 (greedy) or above; got {temperature!r}.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ConfigError(f"top_p must lie above 0 and at most at 1; got {top_p!r}.")
+    if not temperature:
+        if top_p is not None:
+            raise ConfigError(
+                "top_p only counts when sampling. Give a temperature too, e.g. temperature=1.0."
+            )
+        return {}
+    # transformers would otherwise also cut to the 50 likeliest tokens.
+    return {"do_sample": True, "temperature": float(temperature), "top_p": top_p or 1.0, "top_k": 0}
+
+
+@contextmanager
+def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators inside the block only; None leaves them alone."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id: int) -> Batch:
+    """Collate samples for generation, on the model's device and with pixels of its dtype."""
+    from gartk.engine.module import move_to_device
+
+    batch: Batch = move_to_device(collate(encoded, pad_id=pad_id, pad_side="left"), model.device)
+    batch.pixels = batch.pixels.to(next(model.parameters()).dtype)
+    return batch
+
+
+def embed_shared(
+    model: RegionVLM, encoded: Sequence[EncodedSample], keys: Sequence[Hashable], *, pad_id: int
+) -> tuple[Tensor, Tensor]:
+    """Embed rows, encoding an image once for all rows with the same key.
+
+    Shapes: returns embeddings (B, L, D) and the attention mask (B, L), padded on the left.
+    """
+    batch = prepare_batch(model, encoded, pad_id=pad_id)
+    first = {key: row for row, key in reversed(list(enumerate(keys)))}
+    if len(first) == len(keys):
+        return model.embed(batch), batch.attention_mask
+    rows = sorted(first.values())
+    distinct = model.encode_images(prepare_batch(model, [encoded[row] for row in rows], pad_id=pad_id))
+    place = {row: i for i, row in enumerate(rows)}
+    return model.embed(batch, [distinct[place[first[key]]] for key in keys]), batch.attention_mask
+
+
+def read_reply(model: RegionVLM, row: Tensor) -> Generated:
+    """Cut one row of new ids at its end token and turn it into text."""
+    ends = (row == model.llm.end_id).nonzero()[:, 0]
+    length = int(ends[0]) if len(ends) else len(row)
+    return Generated(model.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))
+
+
+def answer_samples(
+    model: RegionVLM,
+    samples: Iterable[Sample],
+    *,
+    batch_size: int,
+    max_new_tokens: int | Callable[[Sample], int],
+    options: Mapping[str, Any] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Sample, Reply]]:
+    """Let a model answer the last question of every sample; give samples with replies, in order.
+
+    What the assistant says after that question is left out, so a sample may carry its reference.
+    Samples are read and encoded in windows of 16 batches, and sorted by length within each; those of
+    one image object with the same regions share its encoding where they fall into one batch.
+    ``on_batch`` is told the size of every batch that is done.
+
+    Raises: ConfigError for a batch size below 1; the errors of encoding, naming the sample.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
+    processor = model.make_processor()
+    processor.tiler = TiledOnce(processor.tiler)
+    source = iter(samples)
+    while window := list(islice(source, batch_size * BATCHES_PER_WINDOW)):
+        with evaluating(model):
+            began = time.perf_counter()
+            budgets = [max_new_tokens(s) if callable(max_new_tokens) else max_new_tokens for s in window]
+            rows = [
+                _Row(index, budget, _encode(processor, sample), _share_key(model, sample))
+                for index, (sample, budget) in enumerate(zip(window, budgets, strict=True))
+            ]
+            each = (time.perf_counter() - began) / len(rows)
+            replies: dict[int, Reply] = {}
+            for group in _groups(rows, batch_size):
+                answers = _answer(model, group, processor.pad_id, options or {})
+                for row, reply in zip(group, answers, strict=True):
+                    replies[row.place] = Reply(reply.generated, reply.seconds + each)
+                if on_batch is not None:
+                    on_batch(len(group))
+        yield from ((sample, replies[index]) for index, sample in enumerate(window))
+
+
+class _Row(NamedTuple):
+    place: int
+    budget: int
+    encoded: EncodedSample
+    regions: tuple[int, ...]
+
+
+def _encode(processor: Callable[[Sample], EncodedSample], sample: Sample) -> EncodedSample:
+    last = max((i for i, turn in enumerate(sample.turns) if turn.role == "user"), default=-1)
+    try:
+        return processor(replace(sample, turns=sample.turns[: last + 1]))
+    except GartkError as error:
+        if not sample.id or sample.id in str(error):
+            raise
+        raise type(error)(f"Sample {sample.id!r}: {error}") from error
+
+
+def _share_key(model: RegionVLM, sample: Sample) -> tuple[int, ...]:
+    """What else than the image its encoding depends on: the regions, unless no prompt enters the tower."""
+    if isinstance(model.prompt_encoder, NullPrompt):
+        return ()
+    return tuple(id(region) for region in sample.regions)
+
+
+def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
+    """Cut rows into batches of one budget, longest first."""
+    ordered = sorted(rows, key=lambda row: (-row.budget, -len(row.encoded.input_ids), row.place))
+    group: list[_Row] = []
+    for row in ordered:
+        if group and (len(group) == batch_size or row.budget != group[0].budget):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mapping[str, Any]) -> list[Reply]:
+    began = time.perf_counter()
+    keys = [(id(row.encoded.pixels), row.regions) for row in group]
+    embeddings, mask = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
+    new = model.llm.generate(embeddings, mask, max_new_tokens=group[0].budget, **options)
+    generated = [read_reply(model, row) for row in new]
+    each = (time.perf_counter() - began) / len(group)
+    return [Reply(one, each) for one in generated]

@@ -1,0 +1,112 @@
+"""Finding a model by what a user has: a shipped name, a checkpoint, a work dir or a config."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gartk.errors import CheckpointError, ConfigError
+from gartk.models.checkpoints import CONFIG_NAME, load_model
+
+if TYPE_CHECKING:
+    from gartk.models.region_vlm import RegionVLM
+
+SHIPPED = {"tiny": Path(__file__).resolve().parents[1] / "assets" / "tiny"}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def find_folder(source: str | os.PathLike[str]) -> Path:
+    """Find the checkpoint folder that a name, a checkpoint folder or a work dir stands for.
+
+    Raises: CheckpointError that says what was looked for and how to get it.
+    """
+    if source in SHIPPED:
+        folder = SHIPPED[str(source)]
+        if not (folder / CONFIG_NAME).is_file():
+            raise CheckpointError(
+                f"This installation has no shipped checkpoint {source!r} (looked in {folder}). Train one:"
+                " python tools/train.py configs/tiny/ablation_roi_replay.py, and give its work dir."
+            )
+        return folder
+    path = Path(source).expanduser()
+    if path.is_file():
+        raise CheckpointError(
+            f"{path} is a file. Give the folder that holds it (with {CONFIG_NAME}), or a config (.py)."
+        )
+    if not path.is_dir():
+        raise CheckpointError(
+            f"There is no checkpoint {str(source)!r}. Give a checkpoint folder, a work dir of tools/train.py,"
+            f" a config file (.py), or a shipped name: {', '.join(sorted(SHIPPED))}."
+        )
+    if (path / CONFIG_NAME).is_file():
+        return path
+    from gartk.engine.state import find_checkpoint
+
+    found = find_checkpoint(path)
+    if found is None or not (found / CONFIG_NAME).is_file():
+        raise CheckpointError(
+            f"{path} is neither a checkpoint (it has no {CONFIG_NAME}) nor a work dir with one"
+            " (it has no folder iter_*)."
+        )
+    return found
+
+
+def load_any(
+    source: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    dtype: str | torch.dtype | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> tuple[RegionVLM, str]:
+    """Build a model with its weights, ready to answer; also tells where the weights came from.
+
+    Raises: CheckpointError, ConfigError.
+    """
+    from gartk.engine.dist import resolve_device
+
+    target = resolve_device(device)
+    number_type = _dtype(dtype)
+    if Path(source).suffix == ".py":
+        model = _from_config(source, cfg_options)
+        origin = str(source)
+    else:
+        if cfg_options:
+            raise ConfigError(
+                "cfg_options only change a config file; a checkpoint is built as it was trained."
+            )
+        folder = find_folder(source)
+        model, origin = load_model(folder), str(folder)
+    return model.to(device=target, dtype=number_type).eval(), origin
+
+
+def _from_config(source: str | os.PathLike[str], cfg_options: Mapping[str, Any] | None) -> RegionVLM:
+    from gartk.engine.config import load_config
+    from gartk.registry import MODELS
+
+    cfg = load_config(source, cfg_options)
+    if "model" not in cfg:
+        raise ConfigError(f"The config {source} has no 'model'.")
+    settings = cfg.model.to_dict()
+    model: RegionVLM = MODELS.build(settings, path="model")
+    fresh = [part for part in ("vision", "connector", "llm") if not settings.get(part, {}).get("pretrained")]
+    if fresh:
+        warnings.warn(
+            f"{source} names no pretrained weights for {', '.join(fresh)}: they are random, and so are the"
+            " answers. Load a checkpoint folder for a trained model.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return model
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    if dtype is None or isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}.")
+    return DTYPES[dtype]

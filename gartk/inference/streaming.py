@@ -1,0 +1,98 @@
+"""An answer piece by piece, while it is being generated."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+
+from gartk.inference.batching import evaluating, prepare_batch, seeded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gartk.models.region_vlm import RegionVLM
+    from gartk.structures import Sample
+
+
+class _Cancelled(StoppingCriteria):
+    """Stops generation once nobody reads it any more."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        return torch.full(
+            (input_ids.shape[0],), self.event.is_set(), dtype=torch.bool, device=input_ids.device
+        )
+
+
+def stream_reply(
+    model: RegionVLM,
+    sample: Sample,
+    *,
+    max_new_tokens: int,
+    options: Mapping[str, Any],
+    seed: int | None = None,
+) -> Iterator[str]:
+    """Encode a sample now, and give its answer piece by piece as it is generated in a thread.
+
+    An error of the thread is raised where the pieces are read; a reader who stops early ends the thread.
+    """
+    processor = model.make_processor()
+    batch = prepare_batch(model, [processor(sample)], pad_id=processor.pad_id)
+    with evaluating(model):
+        embeddings = model.embed(batch)
+    return _pieces(model, embeddings, batch.attention_mask, max_new_tokens, options, seed)
+
+
+def _pieces(
+    model: RegionVLM,
+    embeddings: Tensor,
+    mask: Tensor,
+    max_new_tokens: int,
+    options: Mapping[str, Any],
+    seed: int | None,
+) -> Iterator[str]:
+    streamer = TextIteratorStreamer(model.llm.tokenizer, skip_special_tokens=True)
+    cancelled = _Cancelled()
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            # Gradient mode belongs to a thread, so it is switched off in this one too.
+            with evaluating(model), seeded(seed, model.device):
+                model.llm.generate(
+                    embeddings,
+                    mask,
+                    max_new_tokens=max_new_tokens,
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([cancelled]),
+                    **options,
+                )
+        except BaseException as error:
+            failure.append(error)
+            streamer.end()
+
+    thread = threading.Thread(target=work, name="gartk-stream", daemon=True)
+    thread.start()
+    started = False
+    held = ""
+    try:
+        for piece in streamer:
+            # ``ask`` strips its text: leave the first blanks out, and hold blanks back until more follows.
+            text = held + (piece if started else piece.lstrip())
+            kept = text.rstrip()
+            held = text[len(kept) :]
+            if kept:
+                started = True
+                yield kept
+        thread.join()
+        if failure:
+            raise failure[0]
+    finally:
+        cancelled.event.set()
+        thread.join()

@@ -1,0 +1,79 @@
+"""Metrics count what they say they count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gartk.errors import ConfigError
+from gartk.evaluation.metrics import AccuracyMetric, LetterMetric, MeanScoreMetric, wilson_interval
+from gartk.evaluation.records import Record
+
+
+def record(
+    task: str = "color", correct: float = 1.0, said: str = "A", right: str = "A", **more: Any
+) -> Record:
+    scores = {"correct": correct, **more.pop("scores", {})}
+    return Record("i", task, "q", right, said, scores, 1, True, 0.1, more)
+
+
+def test_wilson_gives_the_values_of_the_literature() -> None:
+    assert wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson_interval(0, 20) == (0.0, pytest.approx(0.1611, abs=1e-4))
+    assert wilson_interval(20, 20) == (pytest.approx(0.8389, abs=1e-4), 1.0)
+    wide, narrow = wilson_interval(8, 10, level=0.99), wilson_interval(8, 10, level=0.5)
+    assert wide[0] < narrow[0] < 0.8 < narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "level"), [(1, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0)]
+)
+def test_wilson_refuses_impossible_counts(correct: int, total: int, level: float) -> None:
+    with pytest.raises(ConfigError, match="wilson_interval got"):
+        wilson_interval(correct, total, level=level)
+
+
+def test_accuracy_counts_each_task_and_its_harder_parts() -> None:
+    records = [
+        record("relation", 1.0, needs_identity=True, held_out=False, chance=0.25, blind_chance=0.5),
+        record("relation", 0.0, needs_identity=True, held_out=True, chance=0.25, blind_chance=0.3),
+        record("relation", 1.0, needs_identity=False, held_out=True, chance=0.5, blind_chance=1.0),
+        record("color", 0.5),
+    ]
+    numbers = AccuracyMetric()(records)
+    assert list(numbers) == ["relation", "color"]
+    relation = numbers["relation"]
+    assert (relation["correct"], relation["total"]) == (2, 3)
+    assert relation["chance"] == pytest.approx(1 / 3)
+    assert relation["blind_chance"] == pytest.approx(0.6)
+    identity = relation["needs_identity"]
+    assert (identity["correct"], identity["total"], identity["blind_chance"]) == (1, 2, pytest.approx(0.4))
+    assert (relation["held_out"]["correct"], relation["held_out"]["total"]) == (1, 2)
+    assert (relation["seen"]["correct"], relation["seen"]["total"]) == (1, 1)
+    assert (numbers["color"]["correct"], numbers["color"]["chance"], numbers["color"]["held_out"]) == (
+        0,
+        None,
+        None,
+    )
+
+
+def test_mean_scores_leave_correct_out_and_average_over_who_has_them() -> None:
+    records = [
+        record("caption", scores={"attributes": 0.5, "relation": 1.0}),
+        record("caption", scores={"attributes": 1.0}),
+        record("open"),
+    ]
+    assert MeanScoreMetric()(records) == {"caption": {"attributes": 0.75, "relation": 1.0}}
+
+
+def test_letters_show_a_model_that_always_says_one() -> None:
+    choices = ["A. red", "B. blue", "C. green"]
+    records = [
+        record(said=said, right=right, choices=choices) for said, right in zip("BBb", "ABC", strict=True)
+    ]
+    records += [record(said="red", right="A", choices=choices), record("caption", said="x", choices=[])]
+    assert LetterMetric()(records) == {
+        "color": {"answer": {"A": 2, "B": 1, "C": 1}, "said": {"A": 0, "B": 3, "C": 0, "other": 1}}
+    }

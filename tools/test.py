@@ -1,0 +1,114 @@
+"""Test: python tools/test.py CONFIG CHECKPOINT [--items N] [--split test|val] [--out results.json].
+
+CHECKPOINT is a checkpoint folder, a work dir of tools/train.py (its newest checkpoint) or "tiny".
+The model is the checkpoint's; CONFIG says what to test on (test_data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from gartk.errors import GartkError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description="Test a checkpoint on what a config names as test_data.")
+    parser.add_argument("config", help="a config file, such as configs/tiny/ablation_roi_replay.py")
+    parser.add_argument("checkpoint", help="a checkpoint folder, a work dir, or 'tiny' (shipped)")
+    parser.add_argument("--items", type=int, metavar="N", help="items per task (default: the config's)")
+    parser.add_argument("--split", choices=["test", "val", "train"], help="default: the config's")
+    parser.add_argument("--out", metavar="FILE", help="results file (default: in the checkpoint)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--seed", type=int, help="seed of the test data (default: the config's)")
+    parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="changes")
+    return parser.parse_args(argv)
+
+
+def read_config(args: argparse.Namespace) -> Any:
+    """Read the config with the options that the command line gives by name."""
+    from gartk.engine.config import load_config
+
+    names = ["type", "tasks", "metrics", "items_per_task", "batch_size"]
+    names += [f"max_new_tokens.{kind}" for kind in ("choice", "open", "caption")]
+    cfg = load_config(args.config, args.cfg_options, extra_keys=[f"test_data.{name}" for name in names])
+    if "test_data" in cfg:
+        if args.items is not None:
+            cfg.test_data.items_per_task = args.items
+        for name in ("split", "seed"):
+            if getattr(args, name) is not None:
+                cfg.test_data.dataset[name] = getattr(args, name)
+    return cfg
+
+
+def describe_run(args: argparse.Namespace, cfg: Any, model: Any, origin: str) -> dict[str, Any]:
+    """Say what was run, for the results file."""
+    from importlib_metadata import version
+
+    from gartk import __version__
+    from gartk.models.checkpoints import CONFIG_NAME, read_json
+
+    versions = {name: version(name) for name in ("torch", "transformers", "timm", "numpy")}
+    return {
+        "config": args.config,
+        "checkpoint": origin,
+        "checkpoint_info": read_json(Path(origin) / CONFIG_NAME).get("info", {}),
+        "test_data": cfg.test_data.to_dict(),
+        "device": str(model.device),
+        "decoding": "greedy",
+        "versions": {"gartk": __version__, "python": sys.version.split()[0], **versions},
+    }
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load, test, print the table and write the results."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from gartk.engine.dist import set_threads
+    from gartk.evaluation.configured import build_test
+    from gartk.evaluation.evaluate import run_benchmark
+    from gartk.evaluation.report import results_table
+    from gartk.inference.loading import find_folder, load_any
+
+    console = Console()
+    cfg = read_config(args)
+    benchmark, metrics = build_test(cfg)
+    model, origin = load_any(find_folder(args.checkpoint), device=args.device)
+    set_threads(None, model.device)
+    info = describe_run(args, cfg, model, origin)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("items", total=len(benchmark))
+        results = run_benchmark(
+            model, benchmark, metrics=metrics, info=info, on_batch=lambda n: progress.advance(bar, n)
+        )
+    out = Path(args.out) if args.out else Path(origin) / f"results_{Path(args.config).stem}.json"
+    results.save(out)
+    wide = console if console.is_terminal else Console(width=150)
+    wide.print(results_table(results))
+    rate = len(results.records) / results.seconds
+    console.print(f"{rate:.1f} items/s; every item is in {out}", soft_wrap=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Test; gives the exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
+    args = parse_args(argv)
+    warnings.simplefilter("default", UserWarning)
+    try:
+        run(args)
+    except GartkError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

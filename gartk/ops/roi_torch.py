@@ -89,9 +89,10 @@ class _SeparableAlign(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, windows: list[Window], wy: Tensor, wx: Tensor, *maps: Tensor) -> Tensor:
         channels, dtype = maps[0].shape[0], wy.dtype
-        result = wy.new_zeros(len(windows), wy.shape[1], wx.shape[1], channels)
+        result = wy.new_empty(len(windows), wy.shape[1], wx.shape[1], channels)
         for k, window in enumerate(windows):
             if window.empty:
+                result[k].zero_()
                 continue
             n, y0, y1, x0, x1 = window
             cells = maps[n].permute(1, 2, 0)[y0:y1, x0:x1].to(dtype)

@@ -38,7 +38,6 @@ SMALL = {
     "model.llm.config.num_hidden_layers": 1,
     "model.llm.config.num_attention_heads": 2,
     "model.llm.config.num_key_value_heads": 2,
-    "train_data.dataset.turns_per_sample": 1,
 }
 QUICK = {
     "train_data.batch_size": 2,

@@ -93,7 +93,9 @@ class Sample:
     """One image with its regions and a conversation about them.
 
     ``turns`` alternate user and assistant; a last user turn without an answer is a question to
-    the model. ``regions[i]`` is what ``<Prompt i>`` means. ``meta`` is carried along untouched.
+    the model. ``regions[i]`` is what ``<Prompt i>`` means; ``introduced[i]`` the number of the user
+    turn whose text its local tokens precede (the first one where None). ``meta`` is carried along
+    untouched.
     """
 
     image: np.ndarray | Image.Image
@@ -101,6 +103,7 @@ class Sample:
     turns: list[Turn]
     id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    introduced: Sequence[int] | None = None
 
 
 @dataclass

@@ -7,7 +7,6 @@ _base_ = [
     "../_base_/runtime.py",
 ]
 model = dict(prompt_encoder=dict(type="MaskPrompt"), region_extractor=dict(type="RoIAlignReplay", output_size=4))
-optim = dict(lr=1e-3)
 schedule = dict(max_iters=900)
 checkpoint = dict(interval=450, keep=1)
 log_interval = 50

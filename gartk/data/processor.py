@@ -67,6 +67,7 @@ class RegionProcessor:
             sample.turns,
             num_regions=len(sample.regions),
             num_image_tokens=grid.num_tokens if self.use_global else 0,
+            introduced=sample.introduced,
         )
         self._check_text(ids, labels)
         masks = [region.mask for region in sample.regions]

@@ -99,11 +99,12 @@ class TextEncoder:
 class ConversationEncoder:
     """Turns a conversation about R regions into ids and labels.
 
-    The first user turn is preceded by the image placeholders and the introduction of the regions;
-    what the assistant says, its closing token included, is what labels hold.
+    The first user turn is preceded by the image placeholders; each user turn by the introduction
+    of the regions that come with it (all with the first, unless told otherwise). What the assistant
+    says, its closing token included, is what labels hold.
 
     Raises: RegionError for more regions than the vocabulary has prompt tokens; DataError for turns
-    that do not alternate.
+    that do not alternate, or a region that no user turn introduces.
     """
 
     def __init__(
@@ -122,17 +123,25 @@ class ConversationEncoder:
         self._region_ids = [text.token_id(name) for name in text.tokens.regions]
 
     def __call__(
-        self, turns: Sequence[Turn], *, num_regions: int, num_image_tokens: int
+        self,
+        turns: Sequence[Turn],
+        *,
+        num_regions: int,
+        num_image_tokens: int,
+        introduced: Sequence[int] | None = None,
     ) -> tuple[list[int], list[int]]:
-        """Encode the turns; a conversation that ends with the user gets the assistant's opening."""
-        self._check(turns, num_regions)
+        """Encode the turns; a conversation that ends with the user gets the assistant's opening.
+
+        ``introduced[i]`` is the number of the user turn (from 0) that brings region i.
+        """
+        introduced = [0] * num_regions if introduced is None else list(introduced)
+        self._check(turns, num_regions, introduced)
         chat = self.chat
         ids = self.text.markup(chat.start)
         if chat.system is not None:
             ids += self._message("system", self.text.plain(chat.system, 0))
         labels = [IGNORE] * len(ids)
-        first = True
-        for turn in turns:
+        for number, turn in enumerate(turns):
             body = self.text.plain(turn.text, num_regions)
             if turn.role == "assistant":
                 opening = self.text.markup(chat.before["assistant"])
@@ -140,9 +149,9 @@ class ConversationEncoder:
                 ids += opening + answer
                 labels += [IGNORE] * len(opening) + answer
                 continue
-            if first:
-                body = self._image(num_image_tokens) + self._introduction(num_regions) + body
-                first = False
+            brought = [region for region, at in enumerate(introduced) if at == number // 2]
+            image = self._image(0 if number else num_image_tokens)
+            body = image + self._introduction(brought) + body
             message = self._message("user", body)
             ids += message
             labels += [IGNORE] * len(message)
@@ -162,20 +171,20 @@ class ConversationEncoder:
         before, after = self.text.tokens.image_wrap
         return self.text.markup(before) + [self._image_id] * count + self.text.markup(after)
 
-    def _introduction(self, num_regions: int) -> list[int]:
-        if not num_regions:
+    def _introduction(self, regions: Sequence[int]) -> list[int]:
+        if not regions:
             return []
         template, prompts = self.template, self.text.tokens.prompts
-        mentions = "".join(template.mention.format(prompt=prompts[i]) for i in range(num_regions))
+        mentions = "".join(template.mention.format(prompt=prompts[i]) for i in regions)
         ids = self.text.markup(template.intro + mentions + template.after_mentions)
         before, after = (self.text.markup(part) for part in self.text.tokens.region_wrap)
-        for index in range(num_regions if self.tokens_per_region else 0):
+        for index in regions if self.tokens_per_region else ():
             ids += self.text.markup(template.block_head.format(prompt=prompts[index]))
             ids += before + [self._region_ids[index]] * self.tokens_per_region + after
             ids += self.text.markup(template.block_tail.format(prompt=prompts[index]))
         return ids + self.text.markup(template.before_question)
 
-    def _check(self, turns: Sequence[Turn], num_regions: int) -> None:
+    def _check(self, turns: Sequence[Turn], num_regions: int, introduced: Sequence[int]) -> None:
         limit = min(len(self.text.tokens.prompts), len(self._region_ids))
         if num_regions > limit:
             raise RegionError(
@@ -187,4 +196,10 @@ class ConversationEncoder:
         if not turns or roles != expected:
             raise DataError(
                 f"Turns must alternate user, assistant, ... and start with the user; got {roles or 'none'}."
+            )
+        user_turns = (len(turns) + 1) // 2
+        if len(introduced) != num_regions or any(not 0 <= at < user_turns for at in introduced):
+            raise DataError(
+                f"introduced must name one of the {user_turns} user turns for each of the {num_regions}"
+                f" regions; got {list(introduced)}."
             )

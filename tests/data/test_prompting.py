@@ -83,6 +83,19 @@ def test_the_text_of_three_regions_lists_them_then_gives_their_blocks_in_order()
     )
 
 
+def test_a_region_can_come_with_a_later_turn() -> None:
+    talk = turns("What is <Prompt1>?", "red", "And <Prompt0>?")
+    ids, _ = encoder(per_region=1)(talk, num_regions=2, num_image_tokens=1, introduced=[1, 0])
+    first, second = decode(ids).split("red")
+    assert "<|image|>" in first
+    assert "<|region_pad_1|>" in first
+    assert "<|region_pad_0|>" not in first
+    assert "<Prompt0>: <|region_pad_0|>\n\nAnd <Prompt0>?" in second
+    for wrong in ([0], [0, 2], [0, -1]):
+        with pytest.raises(DataError, match="introduced"):
+            encoder()(talk, num_regions=2, num_image_tokens=1, introduced=wrong)
+
+
 def test_a_model_without_local_tokens_gets_the_list_but_no_blocks() -> None:
     ids, _ = encoder(per_region=0)(turns("Q"), num_regions=2, num_image_tokens=0)
     assert decode(ids) == (

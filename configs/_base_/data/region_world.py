@@ -1,5 +1,6 @@
 # RegionWorld, drawn as it is read: training scenes never hold the held-out attribute combinations.
-# Read in order it is a curriculum: one region a scene, then several, then every task.
+# Read in order it is a curriculum: one region a scene; several, each given with the first question about
+# it; then every task, with all regions given first.
 train_data = dict(
     dataset=dict(
         type="ConcatDataset",
@@ -7,7 +8,7 @@ train_data = dict(
             dict(
                 type="RegionWorldDataset",
                 split="train",
-                length=8000,
+                length=4800,
                 turns_per_sample=3,
                 max_regions=1,
                 tasks=["caption", "open_color", "open_shape", "open_texture", "open_material"],
@@ -15,17 +16,18 @@ train_data = dict(
             dict(
                 type="RegionWorldDataset",
                 split="train",
-                length=8000,
-                index_offset=8000,
-                turns_per_sample=4,
-                max_regions=4,
+                length=9600,
+                index_offset=4800,
+                turns_per_sample=5,
+                max_regions=5,
+                introduce="mention",
                 tasks=["caption", "open_color", "open_shape", "open_texture", "open_material"],
             ),
             dict(
                 type="RegionWorldDataset",
                 split="train",
                 length=1000000,
-                index_offset=16000,
+                index_offset=14400,
                 turns_per_sample=6,
             ),
         ],

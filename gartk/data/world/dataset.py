@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -104,6 +104,8 @@ class RegionWorldDataset:
         tasks: names, or names with weights; None takes the default mixture.
         turns_per_sample: questions about one scene and its regions; 1 for evaluation.
         max_regions: how many regions a sample with several turns may prompt.
+        introduce: "first" gives the local tokens of all regions before the first question, "mention"
+            before the first question that is about them.
         index_offset: added to every index, so that shards or epochs can differ.
         balanced: go through ``tasks`` in turn and through the letters of their answers in turn, so that
             both come out even; needs one turn per sample.
@@ -120,6 +122,7 @@ class RegionWorldDataset:
         tasks: Mapping[str, float] | Sequence[str] | None = None,
         turns_per_sample: int = 1,
         max_regions: int = MAX_REGIONS,
+        introduce: Literal["first", "mention"] = "first",
         index_offset: int = 0,
         balanced: bool = False,
     ) -> None:
@@ -137,6 +140,11 @@ class RegionWorldDataset:
             raise ConfigError(
                 f"RegionWorldDataset.max_regions must be in 1..{MAX_REGIONS}, got {max_regions}."
             )
+        if introduce not in ("first", "mention"):
+            raise ConfigError(
+                f"RegionWorldDataset.introduce is {introduce!r}; it must be 'first' or 'mention'."
+            )
+        self.introduce = introduce
         self.split: Split = check_split(split)
         self.max_regions = max_regions
         self.length, self.seed, self.index_offset = length, seed, index_offset
@@ -161,6 +169,8 @@ class RegionWorldDataset:
             sample = self._attempt(at, seed)
             if sample is not None:
                 sample.id = f"{self.split}-{self.seed}-{at}"
+                if self.introduce == "mention":
+                    sample.introduced = _first_mentions(sample)
                 return sample
         raise DataError(
             f"RegionWorld found no scene for sample {at} of {self.split} in {MAX_ATTEMPTS} attempts."
@@ -288,6 +298,13 @@ def _sample(
     meta = {**questions[0].meta, "scene_seed": list(scene.seed), "scene_args": scene_args}
     meta["objects"], meta["turns"] = ordered, [question.meta for question in questions]
     return Sample(image=scene.image, regions=regions, turns=turns, meta=meta)
+
+
+def _first_mentions(sample: Sample) -> list[int]:
+    """Number of the first user turn that is about each region; 0 for a region that none is about."""
+    questions = [turn.text for turn in sample.turns if turn.role == "user"]
+    names = [f"<Prompt{number}>" for number in range(len(sample.regions))]
+    return [next((at for at, text in enumerate(questions) if name in text), 0) for name in names]
 
 
 def evaluation_set(

@@ -175,3 +175,19 @@ def test_the_corpus_holds_all_tasks_and_is_the_same_each_time():
     words = set(" ".join(texts).replace(",", " ").replace(".", " ").replace("?", " ").split())
     assert {"checkered", "wool", "purple", "mirror", "row", "inside", "Describe", "Options:"} <= words
     assert len(words) < 200
+
+
+def test_regions_can_come_with_the_first_question_that_names_them() -> None:
+    data = RegionWorldDataset("train", length=20, turns_per_sample=5, max_regions=5, introduce="mention")
+    late = 0
+    for index in range(len(data)):
+        sample = data[index]
+        assert sample.introduced is not None
+        questions = [turn.text for turn in sample.turns if turn.role == "user"]
+        for region, at in enumerate(sample.introduced):
+            named = [n for n, text in enumerate(questions) if f"<Prompt{region}>" in text]
+            assert at == (named[0] if named else 0)
+        late += max(sample.introduced) > 0
+    assert late > 10
+    with pytest.raises(ConfigError, match="introduce"):
+        RegionWorldDataset("train", introduce="later")  # type: ignore[arg-type]

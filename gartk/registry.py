@@ -173,6 +173,19 @@ class PartRegistry:
             return self._parts[name]
         raise self._unknown(name, path)
 
+    def name_of(self, part: Callable[..., Any]) -> str:
+        """Give the key under which a part is registered.
+
+        Raises: ConfigError if it is not.
+        """
+        self._ensure_loaded()
+        for key, known in self._parts.items():
+            if known is part:
+                return key
+        raise ConfigError(
+            f"{_label(part)} is not registered in {self.name}; register it so that configs can name it."
+        )
+
     def __contains__(self, name: object) -> bool:
         self._ensure_loaded()
         return name in self._parts

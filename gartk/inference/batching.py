@@ -124,13 +124,6 @@ def embed_shared(
     return model.embed(batch, [distinct[place[first[key]]] for key in keys]), batch.attention_mask
 
 
-def read_reply(model: RegionVLM, row: Tensor) -> Generated:
-    """Cut one row of new ids at its end token and turn it into text."""
-    ends = (row == model.llm.end_id).nonzero()[:, 0]
-    length = int(ends[0]) if len(ends) else len(row)
-    return Generated(model.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))
-
-
 def answer_samples(
     model: RegionVLM,
     samples: Iterable[Sample],
@@ -215,6 +208,6 @@ def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mappi
     keys = [(id(row.encoded.pixels), row.regions) for row in group]
     embeddings, mask = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
     new = model.llm.generate(embeddings, mask, max_new_tokens=group[0].budget, **options)
-    generated = [read_reply(model, row) for row in new]
+    generated = [model.read_reply(row) for row in new]
     each = (time.perf_counter() - began) / len(group)
     return [Reply(one, each) for one in generated]

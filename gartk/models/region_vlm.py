@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 PartCfg = Mapping[str, Any]
 
+_REGISTRIES = {
+    "vision": VISION_BACKBONES,
+    "connector": CONNECTORS,
+    "llm": LLMS,
+    "prompt_encoder": PROMPT_ENCODERS,
+    "region_extractor": REGION_EXTRACTORS,
+}
+
 
 class Generated(NamedTuple):
     """What generate gives for one row: its text, new token count, and whether it ended by itself."""
@@ -86,7 +94,6 @@ class RegionVLM(nn.Module):
         self.template = PromptTemplate(**(template or {}))
         self.max_length = max_length
         self._cfg = {
-            "type": "RegionVLM",
             "vision": dict(vision),
             "connector": dict(connector),
             "llm": dict(llm),
@@ -177,18 +184,21 @@ class RegionVLM(nn.Module):
         new = self.llm.generate(
             self.embed(batch), batch.attention_mask, max_new_tokens=max_new_tokens, **sampling
         )
-        return [self._finish(row) for row in new]
+        return [self.read_reply(row) for row in new]
+
+    def read_reply(self, row: Tensor) -> Generated:
+        """Cut one row of new ids (n,) at its end token and turn it into text."""
+        ends = (row == self.llm.end_id).nonzero()[:, 0]
+        length = int(ends[0]) if len(ends) else len(row)
+        return Generated(self.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))
 
     def saved_cfg(self) -> dict[str, Any]:
         """The config that rebuilds this model's structure from its own checkpoint alone."""
         cfg: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in self._cfg.items()}
-        for name in ("vision", "connector", "llm", "prompt_encoder", "region_extractor"):
+        cfg["type"] = MODELS.name_of(type(self))
+        for name, registry in _REGISTRIES.items():
             part = getattr(self, name)
+            cfg[name]["type"] = registry.name_of(type(part))
             if hasattr(part, "saved_cfg"):
                 cfg[name] = {**cfg[name], **part.saved_cfg()}
         return cfg
-
-    def _finish(self, row: Tensor) -> Generated:
-        ends = (row == self.llm.end_id).nonzero()[:, 0]
-        length = int(ends[0]) if len(ends) else len(row)
-        return Generated(self.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))

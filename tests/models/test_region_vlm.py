@@ -296,3 +296,13 @@ def test_every_parameter_gets_a_gradient(stirred: Build, make_batch: MakeBatch) 
     model = stirred()
     model.loss(make_batch(model, ragged()))["loss"].backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_a_subclass_is_saved_under_its_own_name() -> None:
+    name = "test_region_vlm.Louder"
+    louder = type("Louder", (RegionVLM,), {})
+    MODELS.register(louder, name=name)
+    try:
+        assert MODELS.build(toy_model(type=name)).saved_cfg()["type"] == name
+    finally:
+        MODELS.unregister(name)

@@ -1,15 +1,17 @@
-"""What an object of RegionWorld can look like, and which combinations each split may draw.
+"""What an object of RegionWorld can look like, and which looks each split may draw.
 
-Held-out combinations are fixed. Of the 48 (color, shape) pairs, ``val`` owns the 8 pairs
-``(COLORS[i], SHAPES[i % 6])`` and ``test`` the 8 pairs ``(COLORS[i], SHAPES[(i + 3) % 6])``; of the 16
-(material, texture) pairs, ``val`` owns (metal, dotted) and (wool, striped), ``test`` owns (glass,
-checkered) and (matte, dotted). ``train`` draws none of them, and ``val`` and ``test`` never draw each
-other's, so every held-out object is new as a combination while each single word was seen.
+A look is a color, a shape, a texture and a material: 768 combinations. A fixed tenth of them belongs
+to ``val`` and another tenth to ``test``; ``train`` draws none of these, and ``val`` and ``test`` never
+draw each other's. For any three attributes most values of the fourth are seen in training, so a
+held-out object is new as a combination, while no pair of words is: a model that looks can name it, one
+that has learned the list of objects cannot.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -42,34 +44,14 @@ VALUES: dict[Attribute, tuple[str, ...]] = {
     "material": MATERIALS,
 }
 
-Pair = tuple[str, str]
-HELD_OUT_COLOR_SHAPE: dict[Split, tuple[Pair, ...]] = {
-    "train": (),
-    "val": tuple((color, SHAPES[i % 6]) for i, color in enumerate(COLORS)),
-    "test": tuple((color, SHAPES[(i + 3) % 6]) for i, color in enumerate(COLORS)),
-}
-HELD_OUT_MATERIAL_TEXTURE: dict[Split, tuple[Pair, ...]] = {
-    "train": (),
-    "val": (("metal", "dotted"), ("wool", "striped")),
-    "test": (("glass", "checkered"), ("matte", "dotted")),
-}
-
-
-def _seen(
-    first: tuple[str, ...], second: tuple[str, ...], held: dict[Split, tuple[Pair, ...]]
-) -> tuple[Pair, ...]:
-    banned = {pair for split in SPLITS for pair in held[split]}
-    return tuple((a, b) for a in first for b in second if (a, b) not in banned)
-
-
-SEEN_COLOR_SHAPE: tuple[Pair, ...] = _seen(COLORS, SHAPES, HELD_OUT_COLOR_SHAPE)
-SEEN_MATERIAL_TEXTURE: tuple[Pair, ...] = _seen(MATERIALS, TEXTURES, HELD_OUT_MATERIAL_TEXTURE)
-
-# How many val and test scenes show held-out objects, how many of their objects are held out, and how
-# often an object that is held out has its colour-shape pair (else only its material-texture pair).
+# How many val and test scenes show held-out looks, and how many of their objects are held out.
 HELD_OUT_SCENE_RATE = 0.56
 HELD_OUT_RATE = 0.92
-COLOR_SHAPE_RATE = 0.8
+# A look's number modulo the number of groups names its group: with factors that share no divisor with
+# it, a change of any one attribute changes the group.
+HELD_OUT_GROUPS: dict[Split, int] = {"val": 0, "test": 1}
+_NUM_GROUPS = 10
+_FACTORS = (1, 3, 7, 9)
 
 
 @dataclass(frozen=True)
@@ -102,31 +84,39 @@ def check_split(split: str) -> Split:
     raise ConfigError(f"RegionWorld has no split {split!r}. {did_you_mean(split, SPLITS)}")
 
 
-def is_held_out(look: Look) -> bool:
-    """Whether train never draws this colour-shape or this material-texture pair."""
+def owner(look: Look) -> Split:
+    """The split that a look belongs to: val or test if it is held out, else train."""
     if look.shape == ARROW:
-        return False
-    color_shape, material_texture = (look.color, look.shape), (look.material, look.texture)
-    return any(
-        color_shape in HELD_OUT_COLOR_SHAPE[split] or material_texture in HELD_OUT_MATERIAL_TEXTURE[split]
-        for split in SPLITS
+        return "train"
+    places = (
+        COLORS.index(look.color),
+        SHAPES.index(look.shape),
+        TEXTURES.index(look.texture),
+        MATERIALS.index(look.material),
     )
+    group = sum(factor * place for factor, place in zip(_FACTORS, places, strict=True)) % _NUM_GROUPS
+    return next((split for split, own in HELD_OUT_GROUPS.items() if own == group), "train")
 
 
-def pick(rng: np.random.Generator, items: tuple[Pair, ...]) -> Pair:
-    """Draw one pair."""
-    return items[int(rng.integers(len(items)))]
+def is_held_out(look: Look) -> bool:
+    """Whether train never draws this look."""
+    return owner(look) != "train"
+
+
+def may_draw(look: Look, split: Split, held_out: bool) -> bool:
+    """Whether a scene of the split may show a look; ``held_out`` allows the split's own held-out looks."""
+    return owner(look) == "train" or (held_out and owner(look) == split)
+
+
+@cache
+def looks_of(split: Split) -> tuple[Look, ...]:
+    """All looks that belong to a split, in a fixed order."""
+    every = (Look(*words) for words in product(COLORS, SHAPES, TEXTURES, MATERIALS))
+    return tuple(look for look in every if owner(look) == split)
 
 
 def draw_look(rng: np.random.Generator, *, split: Split, held_out: bool) -> Look:
-    """Draw a look that the split may show; ``held_out`` allows (and mostly gives) its held-out pairs."""
-    color_shapes, material_textures = SEEN_COLOR_SHAPE, SEEN_MATERIAL_TEXTURE
-    if held_out and split != "train" and rng.random() < HELD_OUT_RATE:
-        which = rng.random()
-        if which < COLOR_SHAPE_RATE:
-            color_shapes = HELD_OUT_COLOR_SHAPE[split]
-        if which > COLOR_SHAPE_RATE - 0.2:
-            material_textures = HELD_OUT_MATERIAL_TEXTURE[split]
-    color, shape = pick(rng, color_shapes)
-    material, texture = pick(rng, material_textures)
-    return Look(color=color, shape=shape, texture=texture, material=material)
+    """Draw a look that the split may show; ``held_out`` mostly gives one that training never shows."""
+    own = held_out and split != "train" and rng.random() < HELD_OUT_RATE
+    looks = looks_of(split if own else "train")
+    return looks[int(rng.integers(len(looks)))]

@@ -11,15 +11,12 @@ import numpy as np
 from gartk.data.world.attributes import (
     ARROW,
     COLORS,
-    HELD_OUT_COLOR_SHAPE,
-    HELD_OUT_MATERIAL_TEXTURE,
-    SEEN_COLOR_SHAPE,
-    SEEN_MATERIAL_TEXTURE,
     VALUES,
     Attribute,
     Look,
     Split,
     draw_look,
+    may_draw,
 )
 from gartk.data.world.layout import Cell, Cells, divide
 from gartk.data.world.relations import ALIKE, CONNECTED, FRONT, INSIDE, INVERSE, PLANTABLE, POINTING
@@ -196,16 +193,6 @@ def near_miss(build: Builder, look: Look) -> Look:
             build.used.add(other)
             return other
     return build.look()
-
-
-def may_draw(look: Look, split: Split, held_out: bool) -> bool:
-    """Whether a look is within what the split may show."""
-    own_shapes = HELD_OUT_COLOR_SHAPE[split] if held_out else ()
-    own_textures = HELD_OUT_MATERIAL_TEXTURE[split] if held_out else ()
-    return (look.color, look.shape) in SEEN_COLOR_SHAPE + own_shapes and (
-        look.material,
-        look.texture,
-    ) in SEEN_MATERIAL_TEXTURE + own_textures
 
 
 _PLANTERS: dict[str, Callable[[Builder, Cells], None]] = {

@@ -1,67 +1,73 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
+
 import pytest
 
 from gartk.data.world.attributes import (
-    COLORS,
-    HELD_OUT_COLOR_SHAPE,
-    HELD_OUT_MATERIAL_TEXTURE,
-    MATERIALS,
-    SEEN_COLOR_SHAPE,
-    SEEN_MATERIAL_TEXTURE,
-    SHAPES,
     SPLITS,
-    TEXTURES,
+    VALUES,
+    Look,
     check_split,
-    is_held_out,
+    looks_of,
+    may_draw,
+    owner,
 )
 from gartk.data.world.dataset import build_scene
 from gartk.data.world.scene import KINDS
 from gartk.errors import ConfigError
 
-
-def drawn_pairs(split: str, count: int = 60) -> tuple[set, set, list[bool]]:
-    """The (color, shape) and (material, texture) pairs of many scenes, and which objects are held out."""
-    color_shapes, material_textures, held = set(), set(), []
-    for kind in KINDS:
-        for i in range(count):
-            for obj in build_scene((SPLITS.index(split), 5, i), (64, 96), kind=kind, split=split).objects:
-                if obj.look is not None and obj.look.shape != "arrow":
-                    color_shapes.add((obj.look.color, obj.look.shape))
-                    material_textures.add((obj.look.material, obj.look.texture))
-                    held.append(is_held_out(obj.look))
-    return color_shapes, material_textures, held
+ATTRIBUTES = ("color", "shape", "texture", "material")
 
 
-def test_every_word_is_seen_in_train_although_pairs_are_held_out():
-    assert {color for color, _ in SEEN_COLOR_SHAPE} == set(COLORS)
-    assert {shape for _, shape in SEEN_COLOR_SHAPE} == set(SHAPES)
-    assert {material for material, _ in SEEN_MATERIAL_TEXTURE} == set(MATERIALS)
-    assert {texture for _, texture in SEEN_MATERIAL_TEXTURE} == set(TEXTURES)
+def drawn(split: str, count: int = 60) -> list[Look]:
+    """The looks of all objects but arrows in many scenes."""
+    return [
+        obj.look
+        for kind in KINDS
+        for i in range(count)
+        for obj in build_scene((SPLITS.index(split), 5, i), (64, 96), kind=kind, split=split).objects
+        if obj.look is not None and obj.look.shape != "arrow"
+    ]
 
 
-@pytest.mark.parametrize("table", [HELD_OUT_COLOR_SHAPE, HELD_OUT_MATERIAL_TEXTURE])
-def test_val_and_test_hold_out_different_pairs(table):
-    assert table["train"] == ()
-    assert table["val"] and table["test"]
-    assert not set(table["val"]) & set(table["test"])
+def test_val_and_test_own_a_tenth_of_all_looks_each():
+    sizes = {split: len(looks_of(split)) for split in SPLITS}
+    assert sum(sizes.values()) == 8 * 6 * 4 * 4
+    assert 70 <= sizes["val"] <= 84
+    assert 70 <= sizes["test"] <= 84
 
 
-def test_train_scenes_never_show_a_held_out_pair():
-    color_shapes, material_textures, held = drawn_pairs("train")
-    assert color_shapes == set(SEEN_COLOR_SHAPE)
-    assert material_textures == set(SEEN_MATERIAL_TEXTURE)
-    assert not any(held)
+@pytest.mark.parametrize("names", list(combinations(ATTRIBUTES, 2)))
+def test_every_pair_of_words_is_seen_in_train(names):
+    seen = {tuple(look.value(name) for name in names) for look in looks_of("train")}
+    assert len(seen) == len(VALUES[names[0]]) * len(VALUES[names[1]])
+
+
+def test_a_held_out_look_is_seen_with_any_one_attribute_changed_in_most_cases():
+    for look in looks_of("test"):
+        for name in ATTRIBUTES:
+            near = [replace(look, **{name: value}) for value in VALUES[name] if value != look.value(name)]
+            assert sum(owner(other) == "train" for other in near) >= len(near) - 1
+
+
+def test_train_scenes_never_show_a_held_out_look():
+    assert {owner(look) for look in drawn("train")} == {"train"}
 
 
 @pytest.mark.parametrize(("split", "other"), [("val", "test"), ("test", "val")])
-def test_val_and_test_scenes_show_their_own_held_out_pairs_about_half_the_time(split, other):
-    color_shapes, material_textures, held = drawn_pairs(split)
-    assert set(HELD_OUT_COLOR_SHAPE[split]) <= color_shapes
-    assert set(HELD_OUT_MATERIAL_TEXTURE[split]) <= material_textures
-    assert not set(HELD_OUT_COLOR_SHAPE[other]) & color_shapes
-    assert not set(HELD_OUT_MATERIAL_TEXTURE[other]) & material_textures
-    assert 0.3 < sum(held) / len(held) < 0.6
+def test_val_and_test_scenes_show_their_own_held_out_looks_about_half_the_time(split, other):
+    owners = [owner(look) for look in drawn(split)]
+    assert other not in owners
+    assert 0.3 < owners.count(split) / len(owners) < 0.6
+
+
+def test_a_scene_without_held_out_objects_draws_train_looks_only():
+    look = looks_of("test")[0]
+    assert may_draw(look, "test", True)
+    assert not may_draw(look, "test", False)
+    assert not may_draw(look, "val", True)
 
 
 def test_an_unknown_split_names_the_near_one():

@@ -21,7 +21,7 @@ train_data = dict(
                 turns_per_sample=5,
                 max_regions=5,
                 introduce="mention",
-                tasks=["caption", "open_color", "open_shape", "open_texture", "open_material"],
+                tasks=["caption"],
             ),
             dict(
                 type="RegionWorldDataset",

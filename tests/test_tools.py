@@ -16,7 +16,8 @@ import pytest
 import torch
 from PIL import Image
 
-from gartk.models.checkpoints import save_model
+from gartk.inference.loading import find_folder
+from gartk.models.checkpoints import load_model, save_model
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model
 
@@ -323,3 +324,21 @@ def test_the_demo_never_deletes_what_is_not_its_own(
     assert code == 2
     assert "holds something else" in err
     assert (tmp_path / "run" / "thesis.txt").is_file()
+
+
+def test_a_packed_checkpoint_is_half_as_large_and_loads(
+    repo_root: Path, work_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = load_tool(repo_root, "pack")
+    code, out, _ = call(pack, capsys, work_dir, tmp_path / "small", "--note", "made by a test")
+    assert code == 0
+    assert "MB, from" in out
+    packed, whole = load_model(tmp_path / "small"), load_model(find_folder(work_dir))
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(packed.state_dict()[key], value.half().float(), rtol=0, atol=0)
+    weights = tmp_path / "small" / "model.safetensors"
+    assert weights.stat().st_size < 0.6 * (find_folder(work_dir) / "model.safetensors").stat().st_size
+    assert json.loads((tmp_path / "small" / "config.json").read_text())["info"]["note"] == "made by a test"
+    code, _, err = call(pack, capsys, tmp_path / "missing", tmp_path / "small")
+    assert code == 2
+    assert "CheckpointError" in err

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 
 class GartkError(Exception):
@@ -41,3 +42,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return f"{hint}Known: {', '.join(names) if names else '(nothing)'}."
+
+
+def exit_code(work: Callable[[], object]) -> int:
+    """Run the work of a command line tool: 0, 2 for an error of the user's, 130 after Ctrl-C."""
+    try:
+        work()
+    except GartkError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gartk.errors import ConfigError, GartkError
+from gartk.errors import ConfigError, exit_code
 
 if TYPE_CHECKING:
     import numpy as np
@@ -258,14 +258,7 @@ def main(argv: list[str] | None = None) -> int:
     warnings.showwarning = lambda message, *_args, **_kw: print(f"warning: {message}", file=sys.stderr)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", UserWarning)
-    try:
-        run(args)
-    except GartkError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code(lambda: run(args))
 
 
 if __name__ == "__main__":

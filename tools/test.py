@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from gartk.errors import GartkError
+from gartk.errors import exit_code
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -100,14 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     """Test; gives the exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
     args = parse_args(argv)
     warnings.simplefilter("default", UserWarning)
-    try:
-        run(args)
-    except GartkError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code(lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -306,7 +306,10 @@ def available_backends(op: Op = "roi_align", device: str | torch.device = "cpu")
 
 
 def choose_backend(op: Op, backend: str, device: str | torch.device = "cpu") -> str:
-    """Name the backend that serves a request: mmcv, else torchvision, else torch for ``auto``.
+    """Name the backend that serves a request.
+
+    ``auto`` is mmcv where its operator serves the device, else torchvision, else torch; but RoIAlign
+    on a CPU is torch's, where the compiled ones are several times slower (``bench/bench_replay.py``).
 
     Raises: ConfigError if the backend asked for is unknown or cannot serve this.
     """
@@ -314,6 +317,8 @@ def choose_backend(op: Op, backend: str, device: str | torch.device = "cpu") -> 
         raise ConfigError(f"RoI backend {backend!r} is unknown. {did_you_mean(backend, ('auto', *BACKENDS))}")
     kind = torch.device(device).type
     if backend == "auto":
+        if (op, kind) == ("roi_align", "cpu"):
+            return "torch"
         return next(name for name in BACKENDS if name == "torch" or _why_not(op, name, kind) is None)
     reason = _why_not(op, backend, kind)
     if reason is not None:

@@ -281,16 +281,21 @@ def test_bad_settings_are_config_errors() -> None:
         available_backends("roi_crop")  # type: ignore[arg-type]
 
 
-def test_auto_takes_mmcv_where_it_serves_else_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_mmcv_then_torchvision_but_torch_for_roi_align_on_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     works = {"mmcv": None, "torchvision": None, "torch": None}
     monkeypatch.setattr(roi, "_why_not", lambda op, name, device: works[name])
-    assert roi.choose_backend("roi_align", "auto") == "mmcv"
+    assert roi.choose_backend("roi_align", "auto", "cuda") == "mmcv"
+    assert roi.choose_backend("roi_pool", "auto", "cpu") == "mmcv"
+    assert roi.choose_backend("roi_align", "auto", "cpu") == "torch"
     works["mmcv"] = "mmcv is not installed; run: python tools/install_mmcv.py"
-    assert roi.choose_backend("roi_align", "auto") == "torchvision"
+    assert roi.choose_backend("roi_align", "auto", "cuda") == "torchvision"
+    assert roi.choose_backend("roi_pool", "auto", "cpu") == "torchvision"
     with pytest.raises(ConfigError, match="install_mmcv.py"):
         roi.choose_backend("roi_align", "mmcv")
     works["torchvision"] = "broken"
-    assert roi.choose_backend("roi_align", "auto") == "torch"
+    assert roi.choose_backend("roi_align", "auto", "cuda") == "torch"
 
 
 def test_a_missing_mmcv_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,9 +132,12 @@ def resize_mask(mask: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 class AnyResTiler:
     """A thumbnail and up to ``max_num_tiles`` square tiles; the image is stretched, never padded.
 
+    ``thumbnail="always"`` puts it first also where there is one tile, which then is the same picture
+    twice; ``"tiled"`` leaves it out there.
+
     Units: tile_px, patch_px pixels; pool patches per feature cell side.
-    Raises: ConfigError if the numbers do not divide each other.
-    Source: PerceptionLM (thumbnail first, always there, also for one tile).
+    Raises: ConfigError if the numbers do not divide each other, or for another ``thumbnail``.
+    Source: PerceptionLM (``thumbnail="always"``).
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class AnyResTiler:
         max_num_tiles: int = 16,
         patch_px: int = 14,
         pool: int = 2,
+        thumbnail: str = "always",
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
     ) -> None:
@@ -153,6 +157,9 @@ class AnyResTiler:
             )
         if max_num_tiles < 1:
             raise ConfigError(f"AnyResTiler: max_num_tiles must be at least 1; got {max_num_tiles}.")
+        if thumbnail not in ("always", "tiled"):
+            raise ConfigError(f"AnyResTiler: thumbnail must be 'always' or 'tiled'; got {thumbnail!r}.")
+        self.thumbnail = thumbnail
         self.tile_px = tile_px
         self.max_num_tiles = max_num_tiles
         self.patch_px = patch_px
@@ -170,7 +177,7 @@ class AnyResTiler:
             tile_hw=(self.tile_px, self.tile_px),
             patch_px=self.patch_px,
             pool=self.pool,
-            thumbnail="first",
+            thumbnail="first" if self.thumbnail == "always" or rows * cols > 1 else "none",
         )
 
     def tile_image(self, image: np.ndarray | Image.Image) -> tuple[Tensor, TileGrid]:
@@ -180,17 +187,20 @@ class AnyResTiler:
         """
         pixels = image_to_tensor(image)
         grid = self.grid((pixels.shape[1], pixels.shape[2]))
-        thumbnail = self._resize(pixels, grid.tile_hw)
         tiles = split_canvas(self._resize(pixels, grid.canvas_hw), grid).transpose(0, 1)
-        return self._normalise(torch.cat([thumbnail[None], tiles])), grid
+        if grid.thumbnail != "none":
+            tiles = torch.cat([self._resize(pixels, grid.tile_hw)[None], tiles])
+        return self._normalise(tiles), grid
 
     def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
         """Cut R boolean masks (R, H, W) into (R, num_tiles, tile_px, tile_px) bool."""
         out = torch.zeros((len(masks), grid.num_tiles, *grid.tile_hw), dtype=torch.bool)
         for index, mask in enumerate(masks):
             plain = np.ascontiguousarray(mask, dtype=bool)
-            out[index, 0] = torch.from_numpy(resize_mask(plain, grid.tile_hw))
-            out[index, 1:] = split_canvas(torch.from_numpy(resize_mask(plain, grid.canvas_hw)), grid)
+            tiles = split_canvas(torch.from_numpy(resize_mask(plain, grid.canvas_hw)), grid)
+            out[index, -len(tiles) :] = tiles
+            if grid.thumbnail != "none":
+                out[index, 0] = torch.from_numpy(resize_mask(plain, grid.tile_hw))
         return out
 
     def _resize(self, pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:

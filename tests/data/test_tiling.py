@@ -158,6 +158,23 @@ def test_two_masks_keep_their_order_and_the_thumbnail_comes_first() -> None:
     assert torch.equal(tiles[0, 0], ~tiles[1, 0])
 
 
+@pytest.mark.parametrize(("image_hw", "num_tiles"), [((28, 28), 1), ((28, 56), 3)])
+def test_a_thumbnail_only_where_there_are_several_tiles(image_hw: tuple[int, int], num_tiles: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*image_hw, 3), dtype=np.uint8)
+    mask = image[..., 0] < 99
+    always, tiled = (AnyResTiler(28, max_num_tiles=2, thumbnail=kind) for kind in ("always", "tiled"))
+    tiles, grid = tiled.tile_image(image)
+    assert len(tiles) == grid.num_tiles == num_tiles
+    assert torch.equal(tiles, always.tile_image(image)[0][-num_tiles:])
+    masks = tiled.tile_masks(mask[None], grid)
+    assert torch.equal(masks, always.tile_masks(mask[None], always.grid(image_hw))[:, -num_tiles:])
+
+
+def test_another_thumbnail_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="thumbnail must be 'always' or 'tiled'; got 'never'"):
+        AnyResTiler(28, thumbnail="never")
+
+
 def test_an_empty_mask_stays_empty() -> None:
     assert not resize_mask(np.zeros((5, 7), dtype=bool), (28, 28)).any()
 

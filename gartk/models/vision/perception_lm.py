@@ -26,7 +26,8 @@ class PerceptionLMVision(VisionBackbone):
 
     Either ``pretrained`` names a PerceptionLM checkpoint (local folder or hub id), or
     ``architecture`` and ``model_args`` describe a tower with random weights. ``pool`` is the
-    pooling of the connector behind it; it only tells the tiler how large a cell is.
+    pooling of the connector behind it; it only tells the tiler how large a cell is. ``thumbnail`` is
+    that of AnyResTiler.
 
     Shapes: pixels (sum T, 3, tile, tile) -> (sum T, patches, embed_dim); the class token is dropped.
     Raises: ConfigError if neither is given; CheckpointError for missing or misfitting weights.
@@ -40,6 +41,7 @@ class PerceptionLMVision(VisionBackbone):
         model_args: dict[str, Any] | None = None,
         max_num_tiles: int = 16,
         pool: int = 2,
+        thumbnail: str = "always",
         gradient_checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -61,6 +63,7 @@ class PerceptionLMVision(VisionBackbone):
                 "max_num_tiles": max_num_tiles,
                 "patch_px": self.patch_px,
                 "pool": pool,
+                "thumbnail": thumbnail,
             }
         )
 

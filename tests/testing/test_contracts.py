@@ -247,9 +247,10 @@ def _dataset_arguments(name: str, folder: Path) -> dict[str, Any]:
         return {"length": 40, "size": ((64, 96), (64, 96)), "turns_per_sample": 3}
     if name == "ConversationDataset":
         return {"paths": str(_write_conversations(folder))}
-    if name == "ConcatDataset":
+    if name in ("ConcatDataset", "InterleavedDataset"):
         parts = ("ConversationDataset", "RegionWorldDataset")
-        return {"datasets": [{"type": part, **_dataset_arguments(part, folder)} for part in parts]}
+        shares = {"shares": [1, 2]} if name == "InterleavedDataset" else {}
+        return {"datasets": [{"type": part, **_dataset_arguments(part, folder)} for part in parts], **shares}
     return {}
 
 

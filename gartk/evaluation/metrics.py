@@ -125,11 +125,21 @@ class MeanScoreMetric:
         return numbers
 
 
+def _letter_said(record: Record) -> str:
+    """The letter of the option that a reply gives by its letter or by its text, else ``other``."""
+    reply = record.prediction.strip().upper()
+    for choice in record.meta["choices"]:
+        if reply in (choice[0], choice[3:].upper()):
+            return str(choice[0])
+    return "other"
+
+
 @METRICS.register()
 class LetterMetric:
-    """How often each letter was the answer, and was said; what is no letter counts as ``other``.
+    """How often each letter was the answer, and was said; what is no option counts as ``other``.
 
-    A model that always says one letter shows here, whatever its accuracy.
+    An option's text counts as its letter. A model that always says one letter shows here, whatever its
+    accuracy.
     """
 
     name = "letters"
@@ -142,8 +152,7 @@ class LetterMetric:
             if not asked:
                 continue
             letters = sorted({choice[0] for record in asked for choice in record.meta["choices"]})
-            replies = [record.prediction.upper() for record in asked]
-            said = Counter(reply if reply in letters else "other" for reply in replies)
+            said = Counter(_letter_said(record) for record in asked)
             right = Counter(record.reference for record in asked)
             numbers[task] = {
                 "answer": {letter: right[letter] for letter in letters},

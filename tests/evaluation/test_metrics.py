@@ -73,7 +73,8 @@ def test_letters_show_a_model_that_always_says_one() -> None:
     records = [
         record(said=said, right=right, choices=choices) for said, right in zip("BBb", "ABC", strict=True)
     ]
-    records += [record(said="red", right="A", choices=choices), record("caption", said="x", choices=[])]
+    records += [record(said=said, right="A", choices=choices) for said in ("Red", "reddish", "D")]
+    records += [record("caption", said="x", choices=[])]
     assert LetterMetric()(records) == {
-        "color": {"answer": {"A": 2, "B": 1, "C": 1}, "said": {"A": 0, "B": 3, "C": 0, "other": 1}}
+        "color": {"answer": {"A": 4, "B": 1, "C": 1}, "said": {"A": 1, "B": 3, "C": 0, "other": 2}}
     }

@@ -10,7 +10,7 @@ import numpy as np
 from gartk.data.world.attributes import HELD_OUT_SCENE_RATE, SPLITS, Split, check_split
 from gartk.data.world.builders import Builder, grid, scatter, surfaces
 from gartk.data.world.scene import KINDS, Kind, Scene
-from gartk.data.world.tasks.base import Plan, Wording
+from gartk.data.world.tasks.base import CHOICE_SUFFIX, ChoiceAnswer, Plan, Wording
 from gartk.data.world.tasks.catalogue import DEFAULT_WEIGHTS, EVALUATION_TASKS, TASKS
 from gartk.errors import ConfigError, DataError, did_you_mean
 from gartk.regions import Region
@@ -107,6 +107,8 @@ class RegionWorldDataset:
         introduce: "first" gives the local tokens of all regions before the first question, "mention"
             before the first question that is about them.
         index_offset: added to every index, so that shards or epochs can differ.
+        choice_answer: "letter" as in GAR-Bench, or "text": a choice is answered with the right option's
+            text, which a decoder too small to learn the letters can give.
         balanced: go through ``tasks`` in turn and through the letters of their answers in turn, so that
             both come out even; needs one turn per sample.
     """
@@ -124,6 +126,7 @@ class RegionWorldDataset:
         max_regions: int = MAX_REGIONS,
         introduce: Literal["first", "mention"] = "first",
         index_offset: int = 0,
+        choice_answer: ChoiceAnswer = "letter",
         balanced: bool = False,
     ) -> None:
         if length < 0 or turns_per_sample < 1 or seed < 0 or index_offset < 0:
@@ -144,7 +147,12 @@ class RegionWorldDataset:
             raise ConfigError(
                 f"RegionWorldDataset.introduce is {introduce!r}; it must be 'first' or 'mention'."
             )
+        if choice_answer not in CHOICE_SUFFIX:
+            raise ConfigError(
+                f"RegionWorldDataset.choice_answer is {choice_answer!r}; it must be 'letter' or 'text'."
+            )
         self.introduce = introduce
+        self.choice_answer: ChoiceAnswer = choice_answer
         self.split: Split = check_split(split)
         self.max_regions = max_regions
         self.length, self.seed, self.index_offset = length, seed, index_offset
@@ -192,16 +200,42 @@ class RegionWorldDataset:
         scene = build_scene(seed, **args)
         if len(tasks) == 1:
             plan = TASKS[tasks[0]].plan(tasks[0], scene, rng, None)
-            return None if plan is None else _sample(scene, [plan], list(plan.objects), rng, slot, args)
+            if plan is None:
+                return None
+            return self._sample(scene, [plan], list(plan.objects), rng, slot, args)
         plans = _plan_turns(scene, tasks, rng, self._mixture, self.max_regions)
         if not plans:
             return None
         named = list(dict.fromkeys(i for plan in plans for i in plan.objects))
-        return _sample(scene, plans, named, rng, None, args)
+        return self._sample(scene, plans, named, rng, None, args)
 
     def _draw_size(self, rng: np.random.Generator) -> tuple[int, int]:
         rows, cols = self._sizes[int(rng.integers(len(self._sizes)))]
         return int(rng.integers(rows[0], rows[1] + 1)), int(rng.integers(cols[0], cols[1] + 1))
+
+    def _sample(
+        self,
+        scene: Scene,
+        plans: Sequence[Plan],
+        objects: list[int],
+        rng: np.random.Generator,
+        slot: int | None,
+        scene_args: dict[str, Any],
+    ) -> Sample:
+        """Number the prompted objects, word the questions, and put the sample together.
+
+        ``meta`` is that of the first question; ``turns`` in it holds the metas of all of them, and
+        ``build_scene(meta["scene_seed"], **meta["scene_args"])`` gives the scene again.
+        """
+        numbers = _number(plans, objects, rng, slot)
+        ordered = sorted(objects, key=lambda obj: numbers[obj])
+        word = Wording(scene, numbers, ordered, rng, slot, self.choice_answer)
+        questions = [TASKS[plan.task].word(plan, word) for plan in plans]
+        regions = [Region.from_mask(scene.mask(i), name=f"<Prompt{n}>") for n, i in enumerate(ordered)]
+        turns = [turn for q in questions for turn in (Turn("user", q.text), Turn("assistant", q.answer))]
+        meta = {**questions[0].meta, "scene_seed": list(scene.seed), "scene_args": scene_args}
+        meta["objects"], meta["turns"] = ordered, [question.meta for question in questions]
+        return Sample(image=scene.image, regions=regions, turns=turns, meta=meta)
 
 
 class _Mixture:
@@ -274,30 +308,6 @@ def _number(
         other = ranked[slot % min(len(ranked), 4)]
         numbers[plan.target], numbers[other] = numbers[other], numbers[plan.target]
     return numbers
-
-
-def _sample(
-    scene: Scene,
-    plans: Sequence[Plan],
-    objects: list[int],
-    rng: np.random.Generator,
-    slot: int | None,
-    scene_args: dict[str, Any],
-) -> Sample:
-    """Number the prompted objects, word the questions, and put the sample together.
-
-    ``meta`` is that of the first question; ``turns`` in it holds the metas of all of them, and
-    ``build_scene(meta["scene_seed"], **meta["scene_args"])`` gives the scene again.
-    """
-    numbers = _number(plans, objects, rng, slot)
-    ordered = sorted(objects, key=lambda obj: numbers[obj])
-    word = Wording(scene, numbers, ordered, rng, slot)
-    questions = [TASKS[plan.task].word(plan, word) for plan in plans]
-    regions = [Region.from_mask(scene.mask(i), name=f"<Prompt{n}>") for n, i in enumerate(ordered)]
-    turns = [turn for q in questions for turn in (Turn("user", q.text), Turn("assistant", q.answer))]
-    meta = {**questions[0].meta, "scene_seed": list(scene.seed), "scene_args": scene_args}
-    meta["objects"], meta["turns"] = ordered, [question.meta for question in questions]
-    return Sample(image=scene.image, regions=regions, turns=turns, meta=meta)
 
 
 def _first_mentions(sample: Sample) -> list[int]:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from gartk.data.world.attributes import RGB, Look
 from gartk.data.world.shapes import REACH, SDF, Plane, pattern
 
-PATTERN_SHADE = np.float32(0.68)
-OUTLINE_PX = np.float32(1.6)
+# How much darker a pattern's dark parts are, and how much whiter its light parts.
+PATTERN_SHADE = np.float32(0.76)
+PATTERN_LIGHT = np.float32(0.8)
+OUTLINE_PX = 1.6
 LINK_RGB = ((40, 32, 28), (235, 225, 205))
 FRAME_RGB = {"mirror": (228, 230, 236), "screen": (22, 22, 26)}
 SHEEN_RGB = (236, 246, 252)
@@ -93,25 +95,32 @@ def _shade(look: Look, pose: Pose, patch: Patch, noise: Plane) -> tuple[Plane, P
     factor = np.ones_like(distance)
     white: Plane | None = None
     opacity: Plane | None = None
-    dark = pattern(look.texture, patch.u, patch.v)
+    dark, light = pattern(look.texture, patch.u, patch.v)
     if dark is not None:
         factor -= dark * PATTERN_SHADE
+    if light is not None:
+        white = light * PATTERN_LIGHT
     if look.material == "glass":
         x, y = _centres(patch.window, pose.cx - 0.32 * pose.radius, pose.cy - 0.36 * pose.radius)
         rim = np.clip((distance + np.float32(0.11 * pose.radius + 1)) * np.float32(0.7), 0, 1)
         spot = np.float32(1.5) - np.sqrt(x * x + y * y) / np.float32(0.13 * pose.radius)
-        white = np.maximum(rim * np.float32(0.85), np.clip(spot, 0, np.float32(0.95)))
-        opacity = np.maximum(white, np.float32(0.5))
+        shine = np.maximum(rim * np.float32(0.85), np.clip(spot, 0, np.float32(0.95)))
+        white = shine if white is None else np.maximum(white, shine)
+        opacity = np.maximum(white, np.float32(0.55))
         return factor, white, opacity
     if look.material == "metal":
         x, y = _centres(patch.window, pose.cx, pose.cy)
         along = (x + y * np.float32(1.3)) * np.float32(0.62 / pose.radius)
         factor *= np.float32(0.72) - np.float32(0.34) * np.sin(along * np.float32(2.6))
-        shine = (along + np.float32(0.3)) * np.float32(4.4)
-        white = np.float32(0.9) * np.exp(-shine * shine)
+        across = (along + np.float32(0.3)) * np.float32(4.4)
+        streak = np.float32(0.9) * np.exp(-across * across)
+        white = streak if white is None else np.maximum(white, streak)
     elif look.material == "wool":
         factor *= np.float32(0.95) + np.float32(0.62) * noise[patch.window]
-    factor[distance > -OUTLINE_PX] *= np.float32(0.45)
+        fringe = np.clip(distance / np.float32(0.22 * pose.radius) + 1, 0, 1) * np.float32(0.6)
+        white = fringe if white is None else np.maximum(white, fringe)
+        return factor, white, opacity
+    factor[distance > -max(OUTLINE_PX, 0.07 * pose.radius)] *= np.float32(0.3)
     return factor, white, opacity
 
 

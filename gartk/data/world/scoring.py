@@ -31,15 +31,19 @@ def exact_letter(prediction: str, meta: Mapping[str, Any]) -> float:
     return float(prediction.lower() == str(meta["answer"]).lower())
 
 
+def option_text(meta: Mapping[str, Any]) -> str:
+    """The right option's text, without its letter."""
+    letter = f"{str(meta['answer']).lower()}. "
+    return next(choice for choice in meta["choices"] if choice.lower().startswith(letter))[len(letter) :]
+
+
 def lenient_letter(prediction: str, meta: Mapping[str, Any]) -> float:
     """Also take "B.", "(B)", "B. red" and the option's own text."""
     said = normalise(prediction)
     letter = str(meta["answer"]).lower()
-    option = normalise(next(c for c in meta["choices"] if c.lower().startswith(f"{letter}. ")))
+    option = normalise(option_text(meta))
     match = re.match(r"\(?([a-z])\)?(?:[.:)]|$)", said)
-    return float(
-        said in (option, option.removeprefix(f"{letter}. ")) or (match is not None and match[1] == letter)
-    )
+    return float(said in (option, f"{letter}. {option}") or (match is not None and match[1] == letter))
 
 
 def stated_relations(text: str) -> list[Stated]:
@@ -104,7 +108,8 @@ def _words_about(prediction: str, number: int) -> list[str]:
 def score(prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
     """Score a reply; ``correct`` (0 or 1) is there for every kind, the rest depends on it.
 
-    choice: ``correct`` by GAR-Bench's exact rule and ``lenient``. open: equality after normalising.
+    choice: ``correct`` by GAR-Bench's exact rule (or, where the text of an option was asked for, if
+    the reply is that text) and ``lenient``. open: equality after normalising.
     caption: ``attributes`` (recall, and each one) where one object is described, ``relation`` and
     ``relation_true`` where relations are asked for; ``correct`` is 1 when all of these are 1
     (``relation_true`` aside).
@@ -113,7 +118,11 @@ def score(prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
     """
     kind = meta.get("kind")
     if kind == "choice":
-        return {"correct": exact_letter(prediction, meta), "lenient": lenient_letter(prediction, meta)}
+        if meta.get("answer_form") == "text":
+            correct = float(normalise(prediction) == normalise(option_text(meta)))
+        else:
+            correct = exact_letter(prediction, meta)
+        return {"correct": correct, "lenient": lenient_letter(prediction, meta)}
     if kind == "open":
         return {"correct": float(normalise(prediction) == normalise(str(meta["answer"])))}
     if kind != "caption":

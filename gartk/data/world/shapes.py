@@ -86,20 +86,22 @@ SDF: dict[str, Callable[[Plane, Plane], Plane]] = {
 }
 
 
-def pattern(texture: str, u: Plane, v: Plane) -> Plane | None:
-    """How dark the pattern is at each place, 0..1; None for a plain surface.
+def pattern(texture: str, u: Plane, v: Plane) -> tuple[Plane | None, Plane | None]:
+    """How dark and how light the pattern is at each place, each 0..1; None for not at all.
+
+    Stripes are dark, dots are light, and the squares of a checkerboard are either.
 
     Shapes: u, v (h, w) or broadcastable to it.
     """
     if texture == "striped":
-        return np.clip(np.sin(u * np.float32(2 * math.pi / 0.52)) * 3 + np.float32(0.5), 0, 1)
+        return np.clip(np.sin(u * np.float32(2 * math.pi / 0.4)) * 3 + np.float32(0.5), 0, 1), None
     if texture == "dotted":
-        across, down = u / np.float32(0.56), v / np.float32(0.56)
+        across, down = u / np.float32(0.44), v / np.float32(0.44)
         across, down = across - np.rint(across), down - np.rint(down)
-        return np.clip(
-            (np.float32(0.34) - np.sqrt(across * across + down * down)) * 8 + np.float32(0.5), 0, 1
-        )
+        apart = np.sqrt(across * across + down * down)
+        return None, np.clip((np.float32(0.38) - apart) * 6 + np.float32(0.5), 0, 1)
     if texture == "checkered":
-        turn = np.float32(math.pi / 0.42)
-        return np.clip(np.sin(u * turn) * np.sin(v * turn) * 5 + np.float32(0.5), 0, 1)
-    return None
+        turn = np.float32(math.pi / 0.3)
+        dark = np.clip(np.sin(u * turn) * np.sin(v * turn) * 5 + np.float32(0.5), 0, 1)
+        return dark, (1 - dark) * np.float32(0.6)
+    return None, None

@@ -13,8 +13,8 @@ from gartk.registry import BENCHMARKS, DATASETS
 if TYPE_CHECKING:
     from gartk.structures import Sample
 
-# Room for the longest right answer of each kind (1, 5 and 44 tokens with the tiny tokenizer), and more.
-MAX_NEW_TOKENS: Mapping[str, int] = {"choice": 8, "open": 16, "caption": 64}
+# Room for the longest right answer of each kind (7, 5 and 44 tokens with the tiny tokenizer), and more.
+MAX_NEW_TOKENS: Mapping[str, int] = {"choice": 16, "open": 16, "caption": 64}
 DEFAULT_DATASET: Mapping[str, Any] = {"type": "RegionWorldDataset", "split": "test"}
 # What the benchmark sets itself, so that every task has as many items and every letter as many answers.
 _OWN = ("tasks", "length", "balanced", "turns_per_sample")
@@ -33,8 +33,8 @@ class RegionWorldBenchmark:
     """
 
     name = "RegionWorld"
-    keep_meta = ("kind", "choices", "chance", "blind_chance", "needs_identity", "held_out", "facts",
-                 "scene_seed", "scene_kind")  # fmt: skip
+    keep_meta = ("kind", "choices", "answer_form", "chance", "blind_chance", "needs_identity", "held_out",
+                 "facts", "scene_seed", "scene_kind")  # fmt: skip
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class RegionWorldBenchmark:
         return (self._dataset[index] for index in range(len(self._dataset)))
 
     def max_new_tokens(self, sample: Sample) -> int:
-        """Few tokens for a letter, more for a caption."""
+        """Few tokens for a choice, more for a caption."""
         return self._budgets[sample.meta["kind"]]
 
     def score(self, prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
-        """Score by RegionWorld's rules; a choice must be the letter alone."""
+        """Score by RegionWorld's rules; a choice must be the letter (or the text) alone."""
         return score(prediction, meta)

@@ -41,6 +41,14 @@ def test_a_choice_is_strict_and_a_lenient_figure_stands_beside(said, strict, len
     assert score(said, CHOICE) == {"correct": strict, "lenient": lenient}
 
 
+@pytest.mark.parametrize(
+    ("said", "strict", "lenient"),
+    [("blue", 1, 1), (" Blue. ", 1, 1), ("B", 0, 1), ("B. blue", 0, 1), ("red", 0, 0)],
+)
+def test_where_the_text_of_an_option_is_asked_for_the_text_is_what_counts(said, strict, lenient):
+    assert score(said, {**CHOICE, "answer_form": "text"}) == {"correct": strict, "lenient": lenient}
+
+
 def test_an_open_answer_is_equal_after_normalising():
     meta = {"kind": "open", "answer": "row 2, column 3"}
     assert score(" Row 2,  column 3. ", meta)["correct"] == 1

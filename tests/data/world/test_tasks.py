@@ -11,6 +11,7 @@ from gartk.data.world.attributes import VALUES
 from gartk.data.world.dataset import RegionWorldDataset, build_scene
 from gartk.data.world.relations import INVERSE
 from gartk.data.world.scene import Scene
+from gartk.data.world.scoring import score
 from gartk.data.world.tasks.catalogue import CHOICE_TASKS, TASKS
 from gartk.structures import Sample
 from tests.data.world.helpers import STATEMENT, centre, holds
@@ -42,6 +43,32 @@ def test_choice_questions_have_the_form_of_gar_bench(task):
         assert len(set(lines[2:-1])) == len(lines) - 3 >= 2
         assert answer.text in "ABCD"[: len(lines) - 3]
         assert sample.meta["chance"] == 1 / (len(lines) - 3)
+
+
+@pytest.mark.parametrize("task", CHOICE_TASKS)
+def test_a_choice_answered_with_text_differs_in_the_last_line_and_the_answer_alone(task):
+    spelled = samples(task, 20, choice_answer="text")
+    for letter, text in zip(samples(task, 20), spelled, strict=True):
+        question, answer = text.turns
+        assert question.text.split("\n")[:-1] == letter.turns[0].text.split("\n")[:-1]
+        assert question.text.endswith("\nAnswer with the correct option's text directly.")
+        assert f"{letter.turns[1].text}. {answer.text}" in text.meta["choices"]
+        assert text.meta["answer"] == letter.meta["answer"] == letter.turns[1].text
+        assert set(score(answer.text, text.meta).values()) == {1.0}
+
+
+def test_a_place_is_the_third_of_the_image_that_clearly_holds_the_middle_of_the_object():
+    seen = set()
+    for sample in samples("open_place", 120):
+        rows, cols = np.nonzero(sample.regions[0].mask)
+        v, u = (rows.mean() + 0.5) / 112, (cols.mean() + 0.5) / 112
+        for share in (u, v):
+            assert min(abs(share - 1 / 3), abs(share - 2 / 3)) >= 0.03
+        row = "top" if v < 1 / 3 else "bottom" if v > 2 / 3 else ""
+        column = "left" if u < 1 / 3 else "right" if u > 2 / 3 else ""
+        assert sample.turns[1].text == (f"{row} {column}".strip() or "middle")
+        seen.add(sample.turns[1].text)
+    assert len(seen) == 9
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,11 @@ from gartk.data.world.scene import Scene
 
 LETTERS = "ABCD"
 MAX_OPTIONS = len(LETTERS)
-CHOICE_SUFFIX = "Answer with the correct option's letter directly."
+ChoiceAnswer = Literal["letter", "text"]
+CHOICE_SUFFIX: dict[ChoiceAnswer, str] = {
+    "letter": "Answer with the correct option's letter directly.",
+    "text": "Answer with the correct option's text directly.",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Wording:
     """What a plan is worded with.
 
     ``numbers`` maps an object to its prompt number; ``regions`` are all prompted objects in that
-    order; ``slot`` fixes the letter of the answer (its remainder), None draws it.
+    order; ``slot`` fixes the letter of the answer (its remainder), None draws it; ``choice_answer`` is
+    what a choice is answered with.
     """
 
     scene: Scene
@@ -47,6 +52,7 @@ class Wording:
     regions: Sequence[int]
     rng: np.random.Generator
     slot: int | None = None
+    choice_answer: ChoiceAnswer = "letter"
 
     def name(self, obj: int) -> str:
         """The prompt of an object as it stands in text."""
@@ -110,18 +116,21 @@ def finish(word: Wording, plan: Plan, text: str, answer: str, *, kind: str, blin
            options: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> Question:  # fmt: skip
     """Put the worded question and its meta together.
 
-    With options, ``answer`` is the right option's text: it becomes a letter and the text gets
-    GAR-Bench's form. Options are taken in the order given.
+    With options, ``answer`` is the right option's text, whose letter stands in the meta, and the text
+    gets GAR-Bench's form. Options are taken in the order given.
     """
     choices = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)]
+    key = answer
     if choices:
-        answer = LETTERS[list(options).index(answer)]
-        text = "\n".join([f"Question: {text}", "Options:", *choices, CHOICE_SUFFIX])
+        key = LETTERS[list(options).index(answer)]
+        answer = key if word.choice_answer == "letter" else answer
+        text = "\n".join([f"Question: {text}", "Options:", *choices, CHOICE_SUFFIX[word.choice_answer]])
     meta = {
         "task": plan.task,
         "kind": kind,
         "choices": choices,
-        "answer": answer,
+        "answer": key,
+        "answer_form": word.choice_answer,
         "chance": 1 / len(choices) if choices else 0.0,
         "blind_chance": blind_chance,
         "needs_identity": blind_chance < 1.0,

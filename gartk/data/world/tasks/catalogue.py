@@ -14,9 +14,11 @@ from gartk.data.world.tasks.relational import plan_relation, word_relation
 from gartk.data.world.tasks.single import (
     plan_attribute,
     plan_non_entity,
+    plan_place,
     plan_position,
     word_attribute,
     word_non_entity,
+    word_place,
     word_position,
 )
 
@@ -56,6 +58,7 @@ TASKS: dict[str, Task] = {
     "open_texture": Task(plan_attribute, word_attribute, 0.5, _ANY),
     "open_material": Task(plan_attribute, word_attribute, 0.5, _ANY),
     "open_position": Task(plan_position, word_position, 0.5, _GRID),
+    "open_place": Task(plan_place, word_place, 0.5, _ANY),
     "open_non_entity": Task(plan_non_entity, word_non_entity, 0.3, _SURFACES),
     "open_relation": Task(plan_pair, word_pair, 1.0, _SCATTER),
 }

@@ -31,6 +31,10 @@ ATTRIBUTE_QUESTION: dict[Attribute, str] = {
     "material": "What material is {}?",
 }
 POSITION_QUESTION = "Which row and column is {} in?"
+PLACE_QUESTION = "Where in the image is {}?"
+ROW_NAMES, COLUMN_NAMES = ("top", "", "bottom"), ("left", "", "right")
+# A centroid this near to a border between two thirds, as a share of the side, belongs clearly to neither.
+PLACE_MARGIN = 0.03
 ENTITY_QUESTION = "Is {} a real object, a mirror reflection, a picture on a screen or a shadow?"
 PICK_QUESTION: dict[Role, str] = {
     "real object": "Which one among {} is a real object?",
@@ -130,6 +134,32 @@ def word_position(plan: Plan, word: Wording) -> Question:
 
     values = {i: position_text(cells[i]) for i in word.regions if i in cells}
     return _ask_value(plan, word, POSITION_QUESTION.format(word.name(plan.objects[0])), values, wrong)
+
+
+def place_text(scene: Scene, index: int) -> str | None:
+    """Where the middle of an object lies, by thirds of the image; None where two places fit."""
+    names = []
+    for at, side, words in zip(scene.centroid(index), scene.hw[::-1], (COLUMN_NAMES, ROW_NAMES), strict=True):
+        share = at / side
+        if min(abs(share - 1 / 3), abs(share - 2 / 3)) < PLACE_MARGIN:
+            return None
+        names.append(words[min(int(3 * share), 2)])
+    return " ".join(name for name in reversed(names) if name) or "middle"
+
+
+def plan_place(
+    task: str, scene: Scene, rng: np.random.Generator, allowed: Sequence[int] | None
+) -> Plan | None:
+    """Choose an object that lies clearly in one place."""
+    fitting = [i for i in pool(scene, allowed) if place_text(scene, i) is not None]
+    return Plan(task, (draw(rng, fitting),)) if fitting else None
+
+
+def word_place(plan: Plan, word: Wording) -> Question:
+    """Ask in which of nine places of the image an object lies."""
+    places = {i: place_text(word.scene, i) for i in word.regions}
+    values = {i: place for i, place in places.items() if place is not None}
+    return _ask_value(plan, word, PLACE_QUESTION.format(word.name(plan.objects[0])), values, None)
 
 
 def plan_non_entity(

@@ -1,8 +1,8 @@
-# `make demo`: Table 9, row 4 on the smaller tiny base with one region a scene, to be seen learning within
+# `make demo`: Table 9, row 4 on the smaller tiny base with captions only, to be seen learning within
 # minutes. The numbers to compare come from ablation_roi_replay.py.
 _base_ = [
     "../_base_/models/tiny_x.py",
-    "../_base_/data/region_world_single.py",
+    "../_base_/data/region_world_captions.py",
     "../_base_/schedules/tiny.py",
     "../_base_/runtime.py",
 ]

@@ -6,9 +6,11 @@ model = dict(
         type='PerceptionLMVision',
         architecture='vit_pe_lang_large_patch14_448',
         model_args=dict(
-            embed_dim=128, depth=4, num_heads=4, img_size=[112, 112], ref_feat_shape=[8, 8], global_pool=''),
-        max_num_tiles=4,
-        pool=2),
+            embed_dim=128, depth=4, num_heads=4, img_size=[224, 224], ref_feat_shape=[16, 16],
+            init_values=1.0, global_pool=''),
+        max_num_tiles=1,
+        pool=2,
+        thumbnail='tiled'),
     connector=dict(type='PerceptionLMConnector', pool=2),
     llm=dict(
         type='CausalLM',
@@ -24,11 +26,8 @@ model = dict(
             tie_word_embeddings=True),
         chat=dict(
             start='<|begin_of_text|>',
-            before=dict(
-                system='<|start_header_id|>system<|end_header_id|>\n\n',
-                user='<|start_header_id|>user<|end_header_id|>\n\n',
-                assistant='<|start_header_id|>assistant<|end_header_id|>\n\n'),
-            after=dict(system='<|eot_id|>', user='<|eot_id|>', assistant='<|eot_id|>')),
+            before=dict(system='', user='<|start_header_id|>', assistant='<|end_header_id|>'),
+            after=dict(system='<|eot_id|>', user='', assistant='<|eot_id|>')),
         num_prompts=16),
     # Each region's tokens are followed by its name, once: a decoder of a few layers learns that binding.
     template=dict(

@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import gartk
 from gartk.data.world.dataset import RegionWorldDataset
+from gartk.data.world.scoring import score
 from gartk.inference.loading import find_folder
 
+ATTRIBUTES = ("color", "shape", "texture", "material")
 
-def test_the_shipped_model_is_small_loads_by_name_and_names_colours() -> None:
+
+def test_the_shipped_model_is_small_loads_by_name_and_describes_unseen_objects() -> None:
     size = sum(file.stat().st_size for file in find_folder("tiny").rglob("*") if file.is_file())
     assert size <= 8_000_000
     model = gartk.load("tiny")
-    data = RegionWorldDataset("test", tasks=["open_color"], length=24, balanced=True)
+    data = RegionWorldDataset("test", tasks=["caption"], length=32)
     samples = [data[index] for index in range(len(data))]
     answers = model.ask(
         [s.image for s in samples], [s.regions for s in samples], [s.turns[0].text for s in samples]
     )
-    right = sum(answer.text == s.meta["answer"] for answer, s in zip(answers, samples, strict=True))
-    assert right >= 20
+    right = Counter[str]()
+    for sample, answer in zip(samples, answers, strict=True):
+        right.update({k: int(v) for k, v in score(answer.text, sample.meta).items() if k in ATTRIBUTES})
+    # Measured on 150: 93 % of all words. The best guess is right for 25 % and less.
+    assert right["color"] >= 28
+    assert min(right.values()) >= 22

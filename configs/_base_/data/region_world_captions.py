@@ -8,12 +8,12 @@ train_data = dict(
     dataset=dict(
         type="ConcatDataset",
         datasets=[
-            dict(length=5600, **captions),
+            dict(length=4400, **captions),
             dict(
                 type="InterleavedDataset",
                 shares=[3, 1],
                 datasets=[
-                    dict(length=1000000, index_offset=5600, **captions),
+                    dict(length=1000000, index_offset=4400, **captions),
                     dict(length=1000000, index_offset=1000000, **questions),
                 ],
             ),

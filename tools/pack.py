@@ -8,11 +8,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gartk.errors import GartkError
+from gartk.errors import exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,12 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
     parser.add_argument("--note", default="", help="kept in config.json, e.g. the command that trained it")
     args = parser.parse_args(argv)
-    try:
-        pack(args.checkpoint, args.out, dtype=args.dtype, note=args.note)
-    except GartkError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: pack(args.checkpoint, args.out, dtype=args.dtype, note=args.note))
 
 
 def pack(checkpoint: Path, out: Path, *, dtype: str, note: str) -> None:

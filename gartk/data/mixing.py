@@ -65,8 +65,13 @@ class InterleavedDataset:
         due = sorted(((k + 0.5) / n, part, k) for part, n in enumerate(shares) for k in range(n))
         self._round = [(part, k) for _, part, k in due]
         self._shares = [int(share) for share in shares]
+        self._length = self._count()
 
     def __len__(self) -> int:
+        return self._length
+
+    def _count(self) -> int:
+        """How many samples come before one that its part does not have."""
         rounds = min(len(part) // share for part, share in zip(self.parts, self._shares, strict=True))
         rest = 0
         for part, k in self._round:

@@ -1,5 +1,5 @@
 # Base "tiny", size M: PerceptionLM's own classes at toy size, random weights (2.0M parameters).
-# Tiles of 112 px with 8x8 patches; prompt_encoder and region_extractor are left to the leaf.
+# One tile of 224 px with 16x16 patches; prompt_encoder and region_extractor are left to the leaf.
 model = dict(
     type='RegionVLM',
     vision=dict(

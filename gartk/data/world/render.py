@@ -89,6 +89,11 @@ def outline(shape: str, pose: Pose, hw: tuple[int, int], window: tuple[slice, sl
     return Patch(window=window, u=u, v=v, distance=distance)
 
 
+def _lighter(white: Plane | None, more: Plane) -> Plane:
+    """The larger of two amounts of white at each place."""
+    return more if white is None else np.maximum(white, more)
+
+
 def _shade(look: Look, pose: Pose, patch: Patch, noise: Plane) -> tuple[Plane, Plane | None, Plane | None]:
     """How a surface looks: a factor on the colour, an amount of white, an opacity (None: nothing, opaque)."""
     distance = patch.distance
@@ -105,7 +110,7 @@ def _shade(look: Look, pose: Pose, patch: Patch, noise: Plane) -> tuple[Plane, P
         rim = np.clip((distance + np.float32(0.11 * pose.radius + 1)) * np.float32(0.7), 0, 1)
         spot = np.float32(1.5) - np.sqrt(x * x + y * y) / np.float32(0.13 * pose.radius)
         shine = np.maximum(rim * np.float32(0.85), np.clip(spot, 0, np.float32(0.95)))
-        white = shine if white is None else np.maximum(white, shine)
+        white = _lighter(white, shine)
         opacity = np.maximum(white, np.float32(0.55))
         return factor, white, opacity
     if look.material == "metal":
@@ -114,12 +119,11 @@ def _shade(look: Look, pose: Pose, patch: Patch, noise: Plane) -> tuple[Plane, P
         factor *= np.float32(0.72) - np.float32(0.34) * np.sin(along * np.float32(2.6))
         across = (along + np.float32(0.3)) * np.float32(4.4)
         streak = np.float32(0.9) * np.exp(-across * across)
-        white = streak if white is None else np.maximum(white, streak)
+        white = _lighter(white, streak)
     elif look.material == "wool":
         factor *= np.float32(0.95) + np.float32(0.62) * noise[patch.window]
         fringe = np.clip(distance / np.float32(0.22 * pose.radius) + 1, 0, 1) * np.float32(0.6)
-        white = fringe if white is None else np.maximum(white, fringe)
-        return factor, white, opacity
+        return factor, _lighter(white, fringe), opacity
     factor[distance > -max(OUTLINE_PX, 0.07 * pose.radius)] *= np.float32(0.3)
     return factor, white, opacity
 

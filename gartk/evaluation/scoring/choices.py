@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gartk.evaluation.scoring.items import Item, Layout, check_unique, read_records, to_item, to_record
+from gartk.evaluation.scoring.items import Item, Layout, check_unique, read_files, to_item, to_record
 from gartk.evaluation.scoring.rates import Mean, Rate
 
 _SCORED = ("reference",)
@@ -244,7 +244,7 @@ def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
     """
     layout = LAYOUTS[benchmark]
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         fields.needed_text(layout.reference)
         for key in OPTION_KEYS:
             value = fields.record.get(key)

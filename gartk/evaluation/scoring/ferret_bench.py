@@ -16,7 +16,7 @@ from gartk.evaluation.scoring.items import (
     Layout,
     check_unique,
     is_number,
-    read_records,
+    read_files,
     shown,
     to_item,
     to_record,
@@ -46,7 +46,7 @@ def read(paths: Iterable[str | Path]) -> list[Item]:
     Raises: DataError if a record lacks its ``question_id`` or a field has the wrong type.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         check_scores(fields)
         items.append(to_item(fields, REVIEW))
     return check_unique(items)

@@ -17,7 +17,7 @@ from gartk.evaluation.scoring.items import (
     Item,
     Layout,
     check_unique,
-    read_records,
+    read_files,
     to_item,
     to_record,
 )
@@ -64,7 +64,7 @@ def read_vqa(paths: Iterable[str | Path]) -> list[Item]:
     Raises: DataError if a record lacks a field, or its answer is none of its choices.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         item = to_item(fields, VQA)
         options = options_from(fields.texts("choices"))
         if item.reference.upper() not in options:
@@ -79,7 +79,7 @@ def read_cap(paths: Iterable[str | Path], *, kind: str | None = None) -> list[It
     Raises: DataError if a record lacks a field or is of the other kind.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         found = _kind(fields)
         if kind not in (None, found):
             raise DataError(

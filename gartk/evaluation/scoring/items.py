@@ -147,6 +147,11 @@ def read_records(path: str | Path) -> list[Fields]:
     return [Fields(record, f"{path}, record {number}") for number, record in enumerate(records)]
 
 
+def read_files(paths: Iterable[str | Path]) -> list[Fields]:
+    """Read the records of several files, one after the other; see ``read_records``."""
+    return [fields for path in paths for fields in read_records(path)]
+
+
 def _read_lines(path: Path) -> list[Any]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")

@@ -20,7 +20,7 @@ from gartk.evaluation.scoring.items import (
     Item,
     Layout,
     check_unique,
-    read_records,
+    read_files,
     to_item,
     to_record,
 )
@@ -69,7 +69,7 @@ def read(paths: Iterable[str | Path]) -> list[Item]:
     """
     items = []
     count = 0
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         layout = _layout(fields.record)
         phase = _phase(fields, "category" if layout is REVIEW else "image_path")
         if layout is REVIEW:

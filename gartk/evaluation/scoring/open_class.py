@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gartk.evaluation.scoring.items import Fields, Item, check_unique, mask_problem, read_records
+from gartk.evaluation.scoring.items import Fields, Item, check_unique, mask_problem, read_files
 from gartk.evaluation.scoring.rates import Mean, finite
 
 Encode = Callable[[Sequence[str]], Sequence[Sequence[float]]]
@@ -25,7 +25,7 @@ def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
     Raises: DataError if the lists differ in length or a field has the wrong type.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         items += _objects(fields, benchmark)
     return check_unique(items)
 

@@ -17,7 +17,7 @@ from gartk.evaluation.scoring.items import (
     Layout,
     check_unique,
     is_number,
-    read_records,
+    read_files,
     shown,
     to_item,
     to_record,
@@ -68,7 +68,7 @@ def read_d(paths: Iterable[str | Path]) -> list[Item]:
     Raises: DataError if a record lacks a field or a recorded score is no number.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         for name in DIMENSIONS:
             value = fields.record.get(name)
             if value is not None and not is_number(value):
@@ -83,7 +83,7 @@ def read_q(paths: Iterable[str | Path]) -> list[Item]:
     Raises: DataError if a record lacks a field or its ``Answer`` names no letter.
     """
     items = []
-    for fields in (fields for path in paths for fields in read_records(path)):
+    for fields in read_files(paths):
         fields.texts("options")
         if reference_letter(fields.needed_text("Answer")) is None:
             fields.fail("Answer", f"must begin with a letter as (A), not {shown(fields.record['Answer'])}")

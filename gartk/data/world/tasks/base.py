@@ -120,16 +120,16 @@ def finish(word: Wording, plan: Plan, text: str, answer: str, *, kind: str, blin
     gets GAR-Bench's form. Options are taken in the order given.
     """
     choices = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)]
-    key = answer
+    expected = answer
     if choices:
-        key = LETTERS[list(options).index(answer)]
-        answer = key if word.choice_answer == "letter" else answer
+        expected = LETTERS[list(options).index(answer)]
+        answer = expected if word.choice_answer == "letter" else answer
         text = "\n".join([f"Question: {text}", "Options:", *choices, CHOICE_SUFFIX[word.choice_answer]])
     meta = {
         "task": plan.task,
         "kind": kind,
         "choices": choices,
-        "answer": key,
+        "answer": expected,
         "answer_form": word.choice_answer,
         "chance": 1 / len(choices) if choices else 0.0,
         "blind_chance": blind_chance,

@@ -138,13 +138,13 @@ def word_position(plan: Plan, word: Wording) -> Question:
 
 def place_text(scene: Scene, index: int) -> str | None:
     """Where the middle of an object lies, by thirds of the image; None where two places fit."""
-    names = []
-    for at, side, words in zip(scene.centroid(index), scene.hw[::-1], (COLUMN_NAMES, ROW_NAMES), strict=True):
-        share = at / side
-        if min(abs(share - 1 / 3), abs(share - 2 / 3)) < PLACE_MARGIN:
-            return None
-        names.append(words[min(int(3 * share), 2)])
-    return " ".join(name for name in reversed(names) if name) or "middle"
+    x, y = scene.centroid(index)
+    height, width = scene.hw
+    shares = (y / height, x / width)
+    if any(abs(share - border) < PLACE_MARGIN for share in shares for border in (1 / 3, 2 / 3)):
+        return None
+    row, column = (min(int(3 * share), 2) for share in shares)
+    return f"{ROW_NAMES[row]} {COLUMN_NAMES[column]}".strip() or "middle"
 
 
 def plan_place(

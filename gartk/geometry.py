@@ -8,6 +8,7 @@ image is stretched onto its tiles, so x and y scale each on their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -82,19 +83,19 @@ def drop_thumbnail(tiles: Tensor, grid: TileGrid, dim: int = 0) -> Tensor:
 
 
 def tokens_to_map(tokens: Tensor, grid: TileGrid) -> Tensor:
-    """Merge per-tile cells into one map of the whole image, without the thumbnail.
+    """Merge the cells of an image's tiles into one map of the whole image, without the thumbnail.
 
-    Shapes: tokens (num_tiles, h * w, D) raster cells; returns (D, H, W), a permuted view of
-    channels-last memory.
+    Shapes: tokens (num_tokens, D), tile by tile in raster order; returns (D, H, W), a permuted view
+    of channels-last memory.
     Raises: ConfigError if the cell count does not fit the grid.
     """
     cell_h, cell_w = grid.cell_hw
-    if tokens.shape[:2] != (grid.num_tiles, cell_h * cell_w):
+    if len(tokens) != grid.num_tokens:
         raise ConfigError(
             f"Projected tokens have shape {tuple(tokens.shape)}, but the grid of {grid.rows}x{grid.cols}"
-            f" tiles needs ({grid.num_tiles}, {cell_h * cell_w}, D). Does the connector pool by {grid.pool}?"
+            f" tiles needs ({grid.num_tokens}, D). Does the connector pool by {grid.pool}?"
         )
-    tiles = drop_thumbnail(tokens, grid)
+    tiles = drop_thumbnail(tokens.reshape(grid.num_tiles, cell_h * cell_w, -1), grid)
     merged = tiles.reshape(grid.rows, grid.cols, cell_h, cell_w, -1).permute(0, 2, 1, 3, 4)
     return merged.reshape(grid.rows * cell_h, grid.cols * cell_w, -1).permute(2, 0, 1)
 
@@ -122,16 +123,54 @@ def mask_coverage(tile_masks: Tensor, grid: TileGrid) -> Tensor:
     return F.avg_pool2d(canvas[:, None], cell_px)[:, 0]
 
 
-def raster_to_merge_block(patches: Tensor, patch_hw: tuple[int, int], block: int = 2) -> Tensor:
-    """Reorder raster patches so that each ``block x block`` group is contiguous.
+def patch_planes(patches: Tensor, grids: Sequence[TileGrid]) -> list[Tensor]:
+    """Unpack patches into planes, those of neighbouring images together where their tiles are alike.
 
-    Shapes: patches (n, h * w, C); returns the same shape.
+    Shapes: patches (N, C), packed as ``VisionBackbone`` says; returns tensors (T, rows, cols, C) that
+    hold all patches in their order.
+    """
+    runs = [(hw, sum(g.num_tiles for g in same)) for hw, same in groupby(grids, lambda g: g.patch_hw)]
+    parts = patches.split([rows * cols * tiles for (rows, cols), tiles in runs])
+    return [
+        part.view(tiles, rows, cols, part.shape[-1])
+        for part, ((rows, cols), tiles) in zip(parts, runs, strict=True)
+    ]
+
+
+def patches_by_cell(patches: Tensor, grids: Sequence[TileGrid], pool: int) -> Tensor:
+    """Gather the ``pool x pool`` patches of every cell.
+
+    Shapes: patches (N, C), packed; returns (N / pool**2, pool**2, C): cells packed in raster order,
+    and the patches of a cell in raster order too.
+    Raises: ConfigError if a tile does not hold whole cells.
+    """
+    cells = []
+    for planes in patch_planes(patches, grids):
+        tiles, rows, cols, width = planes.shape
+        if rows % pool or cols % pool:
+            raise ConfigError(f"A tile of {rows}x{cols} patches has no whole cells of {pool}x{pool}.")
+        split = planes.reshape(tiles, rows // pool, pool, cols // pool, pool, width)
+        cells.append(split.transpose(2, 3).reshape(-1, pool * pool, width))
+    return torch.cat(cells)
+
+
+def raster_to_merge_block(patches: Tensor, grids: Sequence[TileGrid], block: int = 2) -> Tensor:
+    """Reorder packed patches so that each ``block x block`` group of a tile is contiguous.
+
+    Shapes: patches (N, C); returns the same shape.
     Source: the patch order of Qwen2.5-VL's vision tower.
     """
-    rows, cols = patch_hw
-    count, _, width = patches.shape
-    split = patches.reshape(count, rows // block, block, cols // block, block, width)
-    return split.permute(0, 1, 3, 2, 4, 5).reshape(count, rows * cols, width)
+    return patches_by_cell(patches, grids, block).flatten(0, 1)
+
+
+def merge_block_to_raster(patches: Tensor, grids: Sequence[TileGrid], block: int = 2) -> Tensor:
+    """Undo ``raster_to_merge_block``.
+
+    Shapes: patches (N, C); returns the same shape.
+    """
+    places = torch.arange(len(patches), device=patches.device)[:, None]
+    order = raster_to_merge_block(places, grids, block)[:, 0]
+    return torch.empty_like(patches).index_copy(0, order, patches)
 
 
 def patch_boxes_norm(grid: TileGrid) -> Tensor:

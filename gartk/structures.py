@@ -150,11 +150,12 @@ class RegionBatch:
 class Batch:
     """A collated batch of B samples with one image each.
 
-    Shapes: pixels (sum of T_b, 3, h, w); grids: B entries; input_ids, labels, attention_mask
-    (B, L). Rows are padded on the side that the collate function was asked for.
+    Shapes: pixels: B tensors (T_b, 3, h_b, w_b), whose tiles may differ in size; grids: B entries;
+    input_ids, labels, attention_mask (B, L). Rows are padded on the side that the collate function
+    was asked for.
     """
 
-    pixels: Tensor
+    pixels: list[Tensor]
     grids: list[TileGrid]
     regions: RegionBatch
     input_ids: Tensor

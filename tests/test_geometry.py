@@ -9,8 +9,10 @@ from gartk.geometry import (
     box_px_to_norm,
     drop_thumbnail,
     mask_coverage,
+    merge_block_to_raster,
     merge_tiles,
     patch_boxes_norm,
+    patches_by_cell,
     points_px_to_norm,
     raster_to_merge_block,
     split_canvas,
@@ -86,19 +88,19 @@ def test_cells_of_tiles_become_the_map_of_the_image_without_the_thumbnail(thumbn
     per_tile = torch.stack(
         [whole[2 * r : 2 * r + 2, 2 * c : 2 * c + 2].reshape(4, 3) for r in range(2) for c in range(3)]
     )
-    merged = tokens_to_map(with_thumbnail(per_tile, grid, -1), grid)
+    merged = tokens_to_map(with_thumbnail(per_tile, grid, -1).flatten(0, 1), grid)
     assert torch.equal(merged, whole.permute(2, 0, 1))
 
 
 def test_the_map_is_a_view_of_channels_last_memory() -> None:
-    merged = tokens_to_map(torch.zeros(7, 4, 3), make_grid())
+    merged = tokens_to_map(torch.zeros(28, 3), make_grid())
     assert merged.permute(1, 2, 0).is_contiguous()
 
 
-@pytest.mark.parametrize("shape", [(6, 4, 3), (7, 16, 3)])
-def test_cells_that_do_not_fit_the_grid_are_a_config_error(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"needs \(7, 4, D\)"):
-        tokens_to_map(torch.zeros(shape), make_grid())
+@pytest.mark.parametrize("count", [24, 112])
+def test_cells_that_do_not_fit_the_grid_are_a_config_error(count: int) -> None:
+    with pytest.raises(ConfigError, match=r"needs \(28, D\)"):
+        tokens_to_map(torch.zeros(count, 3), make_grid())
 
 
 @pytest.mark.parametrize("thumbnail", THUMBNAILS)
@@ -149,13 +151,33 @@ def test_patch_boxes_agree_with_pixels_on_the_canvas() -> None:
     torch.testing.assert_close(centres, corners)
 
 
+def one_tile(rows: int, cols: int) -> TileGrid:
+    """A grid of one tile of rows x cols patches."""
+    return TileGrid((rows, cols), 1, 1, (rows, cols), patch_px=1, pool=2, thumbnail="none")
+
+
 def test_merge_block_order_puts_each_two_by_two_group_together() -> None:
-    patches = torch.arange(16.0).reshape(1, 16, 1)
-    order = raster_to_merge_block(patches, (4, 4))[0, :, 0].int().tolist()
+    order = raster_to_merge_block(torch.arange(16.0)[:, None], [one_tile(4, 4)])[:, 0].int().tolist()
     assert order == [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
 
 
 def test_merge_block_order_holds_for_wide_images() -> None:
-    patches = torch.arange(12.0).reshape(1, 12, 1)
-    order = raster_to_merge_block(patches, (2, 6))[0, :, 0].int().tolist()
+    order = raster_to_merge_block(torch.arange(12.0)[:, None], [one_tile(2, 6)])[:, 0].int().tolist()
     assert order == [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]
+
+
+def test_merge_block_order_of_a_ragged_batch_is_undone() -> None:
+    grids = [one_tile(2, 4), one_tile(4, 2), one_tile(4, 2), make_grid()]
+    patches = torch.randn(sum(grid.num_patches for grid in grids), 3)
+    blocks = raster_to_merge_block(patches, grids)
+    assert torch.equal(merge_block_to_raster(blocks, grids), patches)
+    own = patches.split([grid.num_patches for grid in grids])
+    alone = [raster_to_merge_block(one, [grid]) for one, grid in zip(own, grids, strict=True)]
+    assert torch.equal(blocks, torch.cat(alone))
+
+
+def test_patches_by_cell_hold_whole_cells_or_are_a_config_error() -> None:
+    cells = patches_by_cell(torch.arange(8.0)[:, None], [one_tile(2, 4)], 2)
+    assert cells[..., 0].tolist() == [[0, 1, 4, 5], [2, 3, 6, 7]]
+    with pytest.raises(ConfigError, match="2x4 patches has no whole cells of 3x3"):
+        patches_by_cell(torch.zeros(8, 1), [one_tile(2, 4)], 3)

@@ -22,8 +22,8 @@ def collate(
 ) -> Batch:
     """Join samples of any tile and region counts into one batch.
 
-    Shapes: tiles are concatenated over samples; ids, labels and attention mask are padded to the
-    longest row, on the right for training, on the left for generation.
+    Shapes: tiles stay apart by sample; ids, labels and attention mask are padded to the longest row,
+    on the right for training, on the left for generation.
     Raises: DataError for an empty list.
     """
     if not samples:
@@ -31,7 +31,7 @@ def collate(
     length = max(len(sample.input_ids) for sample in samples)
     ones = [torch.ones_like(sample.input_ids) for sample in samples]
     return Batch(
-        pixels=torch.cat([sample.pixels for sample in samples]),
+        pixels=[sample.pixels for sample in samples],
         grids=[sample.grid for sample in samples],
         regions=_join_regions(samples),
         input_ids=_pad([s.input_ids for s in samples], length, pad_id, pad_side),

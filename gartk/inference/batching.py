@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from gartk.models.region_vlm import RegionVLM
+    from gartk.models.region_vlm import Inputs, RegionVLM
     from gartk.structures import Batch, EncodedSample, Sample, TileGrid, Tiler
 
 BATCHES_PER_WINDOW = 16
@@ -103,25 +103,23 @@ def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id:
     from gartk.engine.module import move_to_device
 
     batch: Batch = move_to_device(collate(encoded, pad_id=pad_id, pad_side="left"), model.device)
-    batch.pixels = batch.pixels.to(next(model.parameters()).dtype)
+    dtype = next(model.parameters()).dtype
+    batch.pixels = [tiles.to(dtype) for tiles in batch.pixels]
     return batch
 
 
 def embed_shared(
     model: RegionVLM, encoded: Sequence[EncodedSample], keys: Sequence[Hashable], *, pad_id: int
-) -> tuple[Tensor, Tensor]:
-    """Embed rows, encoding an image once for all rows with the same key.
-
-    Shapes: returns embeddings (B, L, D) and the attention mask (B, L), padded on the left.
-    """
+) -> Inputs:
+    """Embed rows padded on the left, encoding an image once for all rows with the same key."""
     batch = prepare_batch(model, encoded, pad_id=pad_id)
     first = {key: row for row, key in reversed(list(enumerate(keys)))}
     if len(first) == len(keys):
-        return model.embed(batch), batch.attention_mask
+        return model.inputs(batch)
     rows = sorted(first.values())
     distinct = model.encode_images(prepare_batch(model, [encoded[row] for row in rows], pad_id=pad_id))
     place = {row: i for i, row in enumerate(rows)}
-    return model.embed(batch, [distinct[place[first[key]]] for key in keys]), batch.attention_mask
+    return model.inputs(batch, [distinct[place[first[key]]] for key in keys])
 
 
 def answer_samples(
@@ -206,8 +204,8 @@ def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
 def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mapping[str, Any]) -> list[Reply]:
     began = time.perf_counter()
     keys = [(id(row.encoded.pixels), row.regions) for row in group]
-    embeddings, mask = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
-    new = model.llm.generate(embeddings, mask, max_new_tokens=group[0].budget, **options)
+    inputs = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
+    new = model.llm.generate(*inputs, max_new_tokens=group[0].budget, **options)
     generated = [model.read_reply(row) for row in new]
     each = (time.perf_counter() - began) / len(group)
     return [Reply(one, each) for one in generated]

@@ -14,7 +14,7 @@ from gartk.inference.batching import evaluating, prepare_batch, seeded
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gartk.models.region_vlm import RegionVLM
+    from gartk.models.region_vlm import Inputs, RegionVLM
     from gartk.structures import Sample
 
 
@@ -45,14 +45,13 @@ def stream_reply(
     processor = model.make_processor()
     batch = prepare_batch(model, [processor(sample)], pad_id=processor.pad_id)
     with evaluating(model):
-        embeddings = model.embed(batch)
-    return _pieces(model, embeddings, batch.attention_mask, max_new_tokens, options, seed)
+        inputs = model.inputs(batch)
+    return _pieces(model, inputs, max_new_tokens, options, seed)
 
 
 def _pieces(
     model: RegionVLM,
-    embeddings: Tensor,
-    mask: Tensor,
+    inputs: Inputs,
     max_new_tokens: int,
     options: Mapping[str, Any],
     seed: int | None,
@@ -66,8 +65,7 @@ def _pieces(
             # Gradient mode belongs to a thread, so it is switched off in this one too.
             with evaluating(model), seeded(seed, model.device):
                 model.llm.generate(
-                    embeddings,
-                    mask,
+                    *inputs,
                     max_new_tokens=max_new_tokens,
                     streamer=streamer,
                     stopping_criteria=StoppingCriteriaList([cancelled]),

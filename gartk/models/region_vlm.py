@@ -31,6 +31,17 @@ _REGISTRIES = {
 }
 
 
+class Inputs(NamedTuple):
+    """What the language model reads.
+
+    Shapes: embeddings (B, L, D); attention_mask (B, L); positions as ``llm.positions`` gives them.
+    """
+
+    embeddings: Tensor
+    attention_mask: Tensor
+    positions: Tensor
+
+
 class Generated(NamedTuple):
     """What generate gives for one row: its text, new token count, and whether it ended by itself."""
 
@@ -127,16 +138,16 @@ class RegionVLM(nn.Module):
         """Encode the images with their prompts: tokens and one map for each."""
         prompt = self.prompt_encoder(batch.regions, batch.grids)
         patches = self.vision.encode(batch.pixels, batch.grids, prompt)
-        return self.vision.assemble(self.connector(patches), batch.grids)
+        return self.vision.assemble(self.connector(patches, batch.grids), batch.grids)
 
-    def embed(self, batch: Batch, features: list[VisualFeatures] | None = None) -> Tensor:
-        """Embed the text with all visual tokens in place: (B, L, D).
+    def inputs(self, batch: Batch, features: list[VisualFeatures] | None = None) -> Inputs:
+        """Embed the text with all visual tokens in place, and give every token its position.
 
         ``features`` takes already encoded images, e.g. for several questions about one image.
         """
         features = self.encode_images(batch) if features is None else features
         tokens = [f.tokens if self.use_global else f.tokens[:0] for f in features]
-        return splice(
+        embeddings = splice(
             self.llm.embed(batch.input_ids),
             batch.input_ids,
             image_tokens=tokens,
@@ -145,10 +156,12 @@ class RegionVLM(nn.Module):
             region_ids=self.llm.region_ids,
             regions=batch.regions,
         )
+        positions = self.llm.positions(batch, token_hw=self.region_extractor.token_hw)
+        return Inputs(embeddings, batch.attention_mask, positions)
 
     def forward(self, batch: Batch) -> Tensor:
         """Give the logits of every position: (B, L, V)."""
-        return self.llm.head(self.llm.hidden(self.embed(batch), batch.attention_mask))
+        return self.llm.head(self.llm.hidden(*self.inputs(batch)))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Give the training loss and the share of label tokens that are predicted right.
@@ -159,7 +172,7 @@ class RegionVLM(nn.Module):
 
         Raises: DataError if a sample has no label.
         """
-        hidden = self.llm.hidden(self.embed(batch), batch.attention_mask)
+        hidden = self.llm.hidden(*self.inputs(batch))
         labels = batch.labels[:, 1:]
         predicted = labels != IGNORE
         counts = predicted.sum(1)
@@ -181,9 +194,7 @@ class RegionVLM(nn.Module):
         """
         if not bool(batch.attention_mask[:, -1].all()):
             raise DataError("generate needs rows padded on the left: collate(..., pad_side='left').")
-        new = self.llm.generate(
-            self.embed(batch), batch.attention_mask, max_new_tokens=max_new_tokens, **sampling
-        )
+        new = self.llm.generate(*self.inputs(batch), max_new_tokens=max_new_tokens, **sampling)
         return [self.read_reply(row) for row in new]
 
     def read_reply(self, row: Tensor) -> Generated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,10 @@ from gartk.testing.checks import (
     require_same,
     require_shape,
 )
+from gartk.testing.parts import make_grid
 
-_TILES = 3
+if TYPE_CHECKING:
+    from gartk.structures import TileGrid
 
 
 def check_connector(
@@ -26,13 +28,13 @@ def check_connector(
 ) -> None:
     """Check everything that the model relies on in a connector.
 
-    A connector is a module with ``pool`` (patches per cell side) and ``forward``: patch features
-    (n, patches, in_dim) to cells (n, patches / pool**2, out_dim), raster order on both sides. Its
-    constructor is given ``in_dim`` and ``out_dim`` if it declares them.
+    A connector is a module with ``pool`` (patches per cell side) and ``forward(features, grids)``: packed
+    patches (N, in_dim) to packed cells (N / pool**2, out_dim), see ``gartk.models.connectors.Connector``.
+    Its constructor is given ``in_dim`` and ``out_dim`` if it declares them.
 
-    Promises: ``pool`` and shapes are true; tiles do not see each other; a changed patch shows most in
-    the cell that holds it; the gradient reaches the patches; the weights' dtype is kept; a second one
-    with its state_dict gives the same.
+    Promises: ``pool`` and shapes are true; images do not see each other, also where their tiles differ in
+    size; a changed patch shows most in the cell that holds it; the gradient reaches the patches; the
+    weights' dtype is kept; a second one with its state_dict gives the same.
 
     Raises: ContractViolation naming the promise that is broken.
     """
@@ -41,40 +43,48 @@ def check_connector(
     is_count = isinstance(pool, int) and not isinstance(pool, bool) and pool >= 1
     require(is_count, "pool is an int of at least 1.", repr(pool))
     require(patches_per_side % pool == 0, "patches_per_side of this check is a multiple of pool.", str(pool))
+    sides = [patches_per_side, patches_per_side, patches_per_side // 2 // pool * pool or pool]
+    grids = [make_grid(1, 1, tile_px=side, patch_px=1, pool=pool, thumbnail="none") for side in sides]
     generator = torch.Generator().manual_seed(seed)
-    patches = torch.randn(_TILES, patches_per_side**2, in_dim, generator=generator)
-    cells = _run(connector, patches)
-    shape = (_TILES, (patches_per_side // pool) ** 2, out_dim)
-    require_shape(cells, shape, "The output (n, patches / pool**2, out_dim)")
+    patches = torch.randn(sum(side**2 for side in sides), in_dim, generator=generator)
+    cells = _run(connector, patches, grids)
+    require_shape(cells, (len(patches) // pool**2, out_dim), "The output (N / pool**2, out_dim)")
     require_finite(cells, "The output")
-    for tile in range(_TILES):
-        alone = _run(connector, patches[tile : tile + 1])
-        require_close(alone, cells[tile : tile + 1], "A tile alone gives what it gives among others.")
-    _check_places(connector, patches, cells, pool, patches_per_side)
+    counts = [side**2 for side in sides]
+    own_cells = cells.split([count // pool**2 for count in counts])
+    for own, grid, wanted_cells in zip(patches.split(counts), grids, own_cells, strict=True):
+        alone = _run(connector, own, [grid])
+        require_close(alone, wanted_cells, "An image alone gives what it gives among others.")
+    _check_places(connector, patches, grids, cells, pool)
     wanted = patches.clone().requires_grad_()
-    connector(wanted).square().sum().backward()
-    reached = wanted.grad is not None and bool((wanted.grad.abs().amax((0, 2)) > 0).all())
+    connector(wanted, grids).square().sum().backward()
+    reached = wanted.grad is not None and bool((wanted.grad.abs().amax(1) > 0).all())
     require(reached, "The gradient reaches every patch.")
     twin = build_module(CONNECTORS, spec, seed=seed + 1, in_dim=in_dim, out_dim=out_dim)
     twin.load_state_dict(connector.state_dict())
     promise = "A second one with the same config and state_dict gives the same cells."
-    require_same(_run(twin, patches), cells, promise)
-    half = _run(connector.to(torch.bfloat16), patches.to(torch.bfloat16))
+    require_same(_run(twin, patches, grids), cells, promise)
+    half = _run(connector.to(torch.bfloat16), patches.to(torch.bfloat16), grids)
     require(half.dtype == torch.bfloat16, "bf16 patches give bf16 cells.", str(half.dtype))
 
 
-def _run(connector: nn.Module, patches: Tensor) -> Tensor:
+def _run(connector: nn.Module, patches: Tensor, grids: list[TileGrid]) -> Tensor:
     with torch.no_grad():
-        cells: Tensor = connector(patches)
+        cells: Tensor = connector(patches, grids)
     return cells
 
 
-def _check_places(connector: nn.Module, patches: Tensor, cells: Tensor, pool: int, side: int) -> None:
-    for row, col in ((0, 0), (1, side - 1), (side // 2, 1), (side - 1, side // 2)):
-        lit = patches.clone()
-        lit[1, row * side + col] += 5.0
-        change = (_run(connector, lit) - cells).norm(dim=-1)
-        found = divmod(int(change.argmax()), change.shape[1])
-        wanted = (1, (row // pool) * (side // pool) + col // pool)
-        promise = "A changed patch shows most in the cell that holds it, in raster order."
-        require(found == wanted, promise, f"{found} for row {row}, column {col}")
+def _check_places(
+    connector: nn.Module, patches: Tensor, grids: list[TileGrid], cells: Tensor, pool: int
+) -> None:
+    begin = 0
+    for grid in grids:
+        side = grid.tile_hw[0]
+        for row, col in ((0, 0), (1, side - 1), (side // 2, 1), (side - 1, side // 2)):
+            lit = patches.clone()
+            lit[begin + row * side + col] += 5.0
+            found = int((_run(connector, lit, grids) - cells).norm(dim=-1).argmax())
+            wanted = begin // pool**2 + (row // pool) * (side // pool) + col // pool
+            promise = "A changed patch shows most in the cell that holds it, in raster order."
+            require(found == wanted, promise, f"cell {found} for row {row}, column {col} of {side}x{side}")
+        begin += side**2

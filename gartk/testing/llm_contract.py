@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from gartk.registry import LLMS
-from gartk.structures import ChatFormat, PromptTokens
+from gartk.structures import Batch, ChatFormat, PromptTokens, RegionBatch
 from gartk.testing.checks import (
     PartSpec,
     build_module,
@@ -27,8 +27,9 @@ def check_llm(spec: PartSpec, *, seed: int = 0, tolerance: float = 1e-4) -> None
     """Check everything that the model relies on in a language model. Give it a config of toy size.
 
     A language model has ``tokenizer``, ``tokens`` (PromptTokens), ``chat`` (ChatFormat), ``hidden_size``,
-    ``image_id``, ``region_ids`` and ``end_id``; ``embed(ids)``, ``hidden(embeddings, mask)``,
-    ``head(hidden)``, ``generate(embeddings, mask, max_new_tokens=...)`` and ``decode(ids)``.
+    ``image_id``, ``region_ids`` and ``end_id``; ``embed(ids)``, ``positions(batch, token_hw=...)``,
+    ``hidden(embeddings, mask, positions)``, ``head(hidden)``,
+    ``generate(embeddings, mask, positions, max_new_tokens=...)`` and ``decode(ids)``.
 
     Promises: every prompt and placeholder is one token, no two alike, and has an embedding and a
     logit; shapes are true; a token sees nothing after it; padding on either side changes nothing; the
@@ -39,22 +40,23 @@ def check_llm(spec: PartSpec, *, seed: int = 0, tolerance: float = 1e-4) -> None
     """
     llm: Any = build_module(LLMS, spec, seed=seed)
     _check_tokens(llm)
-    ids = torch.randint(
-        0, len(llm.tokenizer), (1, max(_LENGTHS)), generator=torch.Generator().manual_seed(seed)
-    )
-    embeddings = llm.embed(ids).detach()
-    require_shape(embeddings, (*ids.shape, llm.hidden_size), "Embeddings (B, L, hidden_size)")
-    logits = _logits(llm, embeddings, torch.ones_like(ids))
+    text = sorted(set(range(len(llm.tokenizer))) - {llm.image_id, *llm.region_ids})
+    places = torch.randint(0, len(text), (max(_LENGTHS),), generator=torch.Generator().manual_seed(seed))
+    ids = torch.tensor(text)[places]
+    whole = _text_batch([ids])
+    embeddings = llm.embed(whole.input_ids).detach()
+    require_shape(embeddings, (1, len(ids), llm.hidden_size), "Embeddings (B, L, hidden_size)")
+    logits = _logits(llm, whole)
     require_finite(logits, "The logits")
-    changed = embeddings.clone()
-    changed[:, -1] += 1.0
-    moved = _logits(llm, changed, torch.ones_like(ids))
+    changed = _text_batch([torch.cat([ids[:-1], ids[:1]])])
+    moved = _logits(llm, changed)
     require_close(moved[:, :-1], logits[:, :-1], "A token sees nothing after it.", tolerance=tolerance)
-    rows = [embeddings[0, :length] for length in _LENGTHS]
+    rows = [ids[:length] for length in _LENGTHS]
     _check_padding(llm, rows, logits, tolerance)
     _check_generate(llm, rows)
     wanted = embeddings.clone().requires_grad_()
-    llm.head(llm.hidden(wanted, torch.ones_like(ids)))[:, -1].square().sum().backward()
+    hidden = llm.hidden(wanted, whole.attention_mask, llm.positions(whole))
+    llm.head(hidden)[:, -1].square().sum().backward()
     reached = wanted.grad is not None and bool((wanted.grad.abs().amax(-1) > 0).all())
     require(reached, "The gradient reaches every embedding.")
 
@@ -88,46 +90,51 @@ def _rows(llm: Any) -> int:
         return int(llm.head(hidden).shape[-1])
 
 
-def _logits(llm: Any, embeddings: Tensor, mask: Tensor) -> Tensor:
+def _text_batch(rows: list[Tensor], side: Literal["left", "right"] = "right") -> Batch:
+    """Pad rows of ids into a batch of text without images; padding is never a token that counts."""
+    length = max(len(row) for row in rows)
+    ids, mask = (torch.zeros(len(rows), length, dtype=torch.int64) for _ in range(2))
+    for number, row in enumerate(rows):
+        start = length - len(row) if side == "left" else 0
+        ids[number, start : start + len(row)] = row
+        mask[number, start : start + len(row)] = 1
+    none = torch.zeros(0, dtype=torch.int64)
+    regions = RegionBatch(torch.zeros(0, 4), none, none, [], [])
+    return Batch([], [], regions, ids, torch.full_like(ids, -100), mask)
+
+
+def _logits(llm: Any, batch: Batch) -> Tensor:
     with torch.no_grad():
-        logits: Tensor = llm.head(llm.hidden(embeddings, mask))
+        hidden = llm.hidden(llm.embed(batch.input_ids), batch.attention_mask, llm.positions(batch))
+        logits: Tensor = llm.head(hidden)
     return logits
 
 
-def _padded(rows: list[Tensor], side: str) -> tuple[Tensor, Tensor]:
-    length = max(len(row) for row in rows)
-    embeddings = torch.full((len(rows), length, rows[0].shape[1]), 0.5)
-    mask = torch.zeros(len(rows), length, dtype=torch.int64)
-    for number, row in enumerate(rows):
-        start = length - len(row) if side == "left" else 0
-        embeddings[number, start : start + len(row)] = row
-        mask[number, start : start + len(row)] = 1
-    return embeddings, mask
-
-
 def _check_padding(llm: nn.Module, rows: list[Tensor], logits: Tensor, tolerance: float) -> None:
-    for side in ("left", "right"):
-        embeddings, mask = _padded(rows, side)
-        padded = _logits(llm, embeddings, mask)
+    sides: tuple[Literal["left", "right"], ...] = ("left", "right")
+    for side in sides:
+        batch = _text_batch(rows, side)
+        padded = _logits(llm, batch)
         for number, row in enumerate(rows):
-            own = padded[number][mask[number].bool()]
+            own = padded[number][batch.attention_mask[number].bool()]
             require_close(
                 own, logits[0, : len(row)], f"Padding on the {side} changes nothing.", tolerance=tolerance
             )
 
 
 def _check_generate(llm: Any, rows: list[Tensor]) -> None:
-    new = llm.generate(*_padded(rows, "left"), max_new_tokens=_NEW)
+    batch = _text_batch(rows, "left")
+    with torch.no_grad():
+        embeddings = llm.embed(batch.input_ids)
+    new = llm.generate(embeddings, batch.attention_mask, llm.positions(batch), max_new_tokens=_NEW)
     require(
         new.shape[0] == len(rows) and new.shape[1] <= _NEW, "generate gives new ids only.", str(new.shape)
     )
     for number, row in enumerate(rows):
         greedy: list[int] = []
-        text = row[None]
         while len(greedy) < _NEW and llm.end_id not in greedy:
-            step = _logits(llm, text, torch.ones(text.shape[:2], dtype=torch.int64))[0, -1].argmax()
-            greedy.append(int(step))
-            text = torch.cat([text, llm.embed(step[None, None]).detach()], 1)
+            text = torch.cat([row, torch.tensor(greedy, dtype=torch.int64)])
+            greedy.append(int(_logits(llm, _text_batch([text]))[0, -1].argmax()))
         same = torch.tensor(greedy)
         require_same(
             new[number, : len(greedy)].cpu(), same, "generate is the greedy continuation of each row."

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from gartk.registry import PROMPT_ENCODERS
 from gartk.structures import RegionBatch, TileGrid
 from gartk.testing.checks import PartSpec, build_module, require, require_close, require_finite, require_shape
-from gartk.testing.parts import make_regions, ragged_grids, select_regions
+from gartk.testing.parts import make_grid, make_regions, ragged_grids, select_regions
 
-_COUNTS = (3, 2, 4)
+_COUNTS = (3, 2, 4, 2)
 
 
 def check_prompt_encoder(
@@ -27,8 +27,8 @@ def check_prompt_encoder(
 ) -> None:
     """Check everything that the model relies on in a prompt encoder.
 
-    A prompt encoder is a module with ``forward(regions, grids) -> (sum of tiles, N, embed_dim)`` in
-    raster patch order, or None where it adds nothing at all. Its constructor is given ``embed_dim``
+    A prompt encoder is a module with ``forward(regions, grids) -> (N, embed_dim)`` for the packed
+    patches of all images, or None where it adds nothing at all. Its constructor is given ``embed_dim``
     and ``patch_px`` if it declares them. One with ``mode == 'identity'`` tells the first region of an
     image from the second; for others the order of regions does not count.
 
@@ -43,14 +43,14 @@ def check_prompt_encoder(
     Raises: ContractViolation naming the promise that is broken.
     """
     encoder = build_module(PROMPT_ENCODERS, spec, seed=seed, embed_dim=embed_dim, patch_px=patch_px)
-    grids = ragged_grids()
+    grids = [*ragged_grids(), make_grid(1, 1, tile_px=24, thumbnail="none")]
     regions = make_regions(grids, _COUNTS, seed=seed)
     start = encoder(regions, grids)
     if start is None:
         _check_adds_nothing(encoder, regions, grids)
         return
-    shape = (sum(g.num_tiles for g in grids), grids[0].patch_hw[0] * grids[0].patch_hw[1], embed_dim)
-    require_shape(start, shape, "The output (sum of tiles, patches, embed_dim)")
+    shape = (sum(grid.num_patches for grid in grids), embed_dim)
+    require_shape(start, shape, "The output (N, embed_dim)")
     require(not bool(start.any()), "The output is exactly zero at the start of training.")
     _check_learns(encoder, regions, grids, start, seed)
     _fill(encoder, seed)
@@ -136,5 +136,5 @@ def _check_footprint(encoder: nn.Module, regions: RegionBatch, grids: list[TileG
 
 
 def _touched(tiles: Tensor, patch_px: int) -> Tensor:
-    """Tell which patches a mask on tiles (T, h, w) touches: (T, N) bool."""
-    return F.max_pool2d(tiles[:, None].float(), patch_px).flatten(1) > 0
+    """Tell which patches a mask on tiles (T, h, w) touches: (T * patches,) bool."""
+    return F.max_pool2d(tiles[:, None].float(), patch_px).flatten() > 0

@@ -41,9 +41,9 @@ def test_left_padding_puts_text_last() -> None:
     assert batch.labels[2].tolist() == [IGNORE, IGNORE, IGNORE, 1, 2]
 
 
-def test_tiles_are_concatenated_without_padding() -> None:
+def test_tiles_stay_apart_by_image_without_padding() -> None:
     batch = collate(SAMPLES, pad_id=0)
-    assert batch.pixels[:, 0, 0, 0].tolist() == [1, 1, 1, 2, 2, 3, 3, 3, 3, 3]
+    assert [tiles[:, 0, 0, 0].tolist() for tiles in batch.pixels] == [[1] * 3, [2] * 2, [3] * 5]
     assert [grid.num_tiles for grid in batch.grids] == [3, 2, 5]
 
 

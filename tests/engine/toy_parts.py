@@ -78,7 +78,7 @@ class ToyModel(nn.Module):
         if self.calls == self.die_at:
             os.kill(os.getpid(), 9)
         self.calls += 1
-        seen = self.dropout(self.vision(batch.pixels))
+        seen = self.dropout(self.vision(torch.cat(batch.pixels)))
         states = self.embed(batch.input_ids) + seen[:, None]
         logits = self.head(self.dropout(states))[:, :-1]
         labels = batch.labels[:, 1:]

@@ -94,7 +94,7 @@ def test_questions_about_one_image_share_its_encoding(prompts: str, monkeypatch:
     encoded: list[int] = []
     real = model.vision.encode
     monkeypatch.setattr(
-        model.vision, "encode", lambda pixels, *a: encoded.append(len(pixels)) or real(pixels, *a)
+        model.vision, "encode", lambda pixels, *a: encoded.append(sum(map(len, pixels))) or real(pixels, *a)
     )
     sample = toy_sample((56, 56), 3)
     tiles = model.vision.tiler.grid((56, 56)).num_tiles

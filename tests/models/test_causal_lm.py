@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.llms.causal_lm import CausalLM, add_prompt_tokens, load_tokenizer
+from gartk.models.llms.causal_lm import CausalLM, add_prompt_tokens, count_tokens, load_tokenizer
 from gartk.registry import LLMS
 from gartk.structures import PromptTokens
 from gartk.testing.toy import toy_llm
@@ -102,7 +102,7 @@ def test_a_plain_language_model_is_loaded_whole(tmp_path: Path, tied: bool) -> N
     llm = make_llm(pretrained=str(tmp_path), config=None, tokenizer=None)
     ids = torch.randint(0, 600, (1, 7))
     with torch.no_grad():
-        ours = llm.head(llm.hidden(llm.embed(ids), torch.ones_like(ids)))
+        ours = llm.head(llm.hidden(llm.embed(ids), torch.ones_like(ids), torch.arange(7)[None]))
         torch.testing.assert_close(ours, saved(ids).logits, rtol=0, atol=1e-6)
 
 
@@ -133,7 +133,8 @@ def greedy(llm: CausalLM, row: Tensor, steps: int) -> list[int]:
     """Greedy decoding of one unpadded row (L, D), without cache."""
     out: list[int] = []
     for _ in range(steps):
-        logits = llm.head(llm.hidden(row[None], torch.ones(1, len(row), dtype=torch.int64)))[0, -1]
+        mask = torch.ones(1, len(row), dtype=torch.int64)
+        logits = llm.head(llm.hidden(row[None], mask, count_tokens(mask)))[0, -1]
         out.append(int(logits.argmax()))
         if out[-1] == llm.end_id:
             break
@@ -152,7 +153,7 @@ def test_left_padded_generation_is_greedy_decoding_of_each_row_without_cache() -
     for i, row in enumerate(rows):
         embeddings[i, 11 - len(row) :] = row
         mask[i, 11 - len(row) :] = 1
-    new = llm.generate(embeddings, mask, max_new_tokens=6)
+    new = llm.generate(embeddings, mask, count_tokens(mask), max_new_tokens=6)
     wanted = [greedy(llm, row, 6) for row in rows]
     assert [row[: len(w)].tolist() for row, w in zip(new, wanted, strict=True)] == wanted
     assert len({tuple(w) for w in wanted}) == 3, "the rows must differ for this to mean anything"
@@ -161,10 +162,10 @@ def test_left_padded_generation_is_greedy_decoding_of_each_row_without_cache() -
 @torch.no_grad()
 def test_generation_stops_at_the_end_token() -> None:
     llm = make_llm()
-    row = torch.randn(1, 5, 48)
-    first = int(llm.generate(row, torch.ones(1, 5, dtype=torch.int64), max_new_tokens=1)[0, 0])
-    llm.end_id = first
-    assert llm.generate(row, torch.ones(1, 5, dtype=torch.int64), max_new_tokens=5).shape == (1, 1)
+    mask = torch.ones(1, 5, dtype=torch.int64)
+    inputs = (torch.randn(1, 5, 48), mask, count_tokens(mask))
+    llm.end_id = int(llm.generate(*inputs, max_new_tokens=1)[0, 0])
+    assert llm.generate(*inputs, max_new_tokens=5).shape == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -278,10 +278,10 @@ def test_image_features_and_logits_are_those_of_transformers(toy: Toy, make_batc
     assert (folder / "model.safetensors").is_file() == ("sharded" not in folder.name)
     ours = from_folder(folder)
     batch = make_batch(ours, [toy_sample((60, 170), 0, turns=[("What is this?", "a room")])])
-    wanted = theirs.model.get_image_features(batch.pixels[None], return_dict=True).pooler_output
+    wanted = theirs.model.get_image_features(batch.pixels[0][None], return_dict=True).pooler_output
     features = ours.encode_images(batch)[0].tokens
     assert float((features - wanted.flatten(0, 1)).abs().max()) < 1e-5
-    logits = theirs(input_ids=batch.input_ids, pixel_values=batch.pixels[None]).logits
+    logits = theirs(input_ids=batch.input_ids, pixel_values=batch.pixels[0][None]).logits
     assert float((ours(batch)[..., : logits.shape[-1]] - logits).abs().max()) < 1e-5
     assert float(logits.std()) > 0.05, "the logits must differ for this to mean anything"
 

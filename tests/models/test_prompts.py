@@ -56,7 +56,7 @@ def test_every_encoder_is_exactly_zero_at_initialisation_and_learns(mode: str) -
     for encoder in encoders(mode=mode):
         out = encoder(regions, grids)
         assert out is not None
-        assert out.shape == (sum(g.num_tiles for g in grids), 64, DIM)
+        assert out.shape == (sum(g.num_patches for g in grids), DIM)
         assert torch.equal(out, torch.zeros_like(out))
         out.sum().backward()
         assert all(p.grad is not None and p.grad.any() for p in encoder.parameters())
@@ -73,7 +73,7 @@ def test_a_mask_touches_only_the_patches_it_covers() -> None:
     # On a canvas of 64 x 64: x 36..44 and y 8..12, so tile 1 (after the thumbnail), row 2, columns 1 and 2.
     regions = one_region(grid, [36 / 64, 8 / 64, 44 / 64, 12 / 64])
     out = encoder(regions, [grid])
-    touched = out.detach().abs().amax(-1) > 0
+    touched = out.detach().abs().amax(-1).view(5, 64) > 0
     assert torch.nonzero(touched[1:]).tolist() == [[1, 2 * 8 + 1], [1, 2 * 8 + 2]]
     assert torch.nonzero(touched[0]).flatten().tolist() == [8 + 4, 8 + 5], (
         "pixels 18..22 x 4..6 of the thumbnail"
@@ -116,7 +116,7 @@ def test_identity_gives_region_i_the_weights_of_slot_i() -> None:
     grid = make_grid(1, 2)
     regions = make_regions([grid], (2,))
     identity = fill(MaskPrompt(embed_dim=DIM, patch_px=4, mode="identity", num_identities=2))
-    summed = torch.zeros(grid.num_tiles, 64, DIM)
+    summed = torch.zeros(grid.num_patches, DIM)
     for slot in range(2):
         single = MaskPrompt(embed_dim=DIM, patch_px=4)
         single.conv.weight.data = identity.conv.weight.data[:, slot : slot + 1]  # type: ignore[union-attr]
@@ -179,8 +179,23 @@ def test_an_image_without_regions_gets_zeros_beside_one_that_has_some() -> None:
     grids = [make_grid(1, 1), make_grid(1, 2)]
     for encoder in encoders():
         out = fill(encoder)(make_regions(grids, (0, 1)), grids)
-        assert not out[:2].any()
-        assert out[2:].any()
+        assert not out[:128].any(), "a thumbnail and a tile of 64 patches"
+        assert out[128:].any()
+
+
+def test_images_with_tiles_of_other_sizes_get_in_a_batch_what_they_get_alone() -> None:
+    grids = [make_grid(1, 1), make_grid(1, 2, tile_px=16), make_grid(1, 1, tile_px=16), make_grid(2, 1)]
+    regions = make_regions(grids, (2, 1, 0, 3))
+    for encoder in encoders():
+        fill(encoder)
+        alone = []
+        for image, grid in enumerate(grids):
+            own = torch.nonzero(regions.image_index == image).flatten().tolist()
+            single = select_regions(regions, own)
+            single.image_index = torch.zeros_like(single.image_index)
+            single.masks = [single.masks[image]]
+            alone.append(encoder(single, [grid]))
+        torch.testing.assert_close(encoder(regions, grids), torch.cat(alone))
 
 
 def test_the_output_has_the_dtype_of_the_weights() -> None:

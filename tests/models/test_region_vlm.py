@@ -274,7 +274,8 @@ def test_encoded_images_can_serve_several_questions(stirred: Build, make_batch: 
     model = stirred()
     batch = make_batch(model, ragged())
     with torch.no_grad():
-        assert torch.equal(model.embed(batch, model.encode_images(batch)), model.embed(batch))
+        shared = model.inputs(batch, model.encode_images(batch))
+        assert torch.equal(shared.embeddings, model.inputs(batch).embeddings)
 
 
 def test_placeholders_of_another_model_are_a_data_error(build: Build, make_batch: MakeBatch) -> None:

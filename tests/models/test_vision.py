@@ -53,10 +53,10 @@ def test_the_tiler_follows_the_tower(vision: PerceptionLMVision) -> None:
 @torch.no_grad()
 def test_the_class_token_is_dropped(vision: PerceptionLMVision) -> None:
     tiles, grid = vision.tiler.tile_image(noise((50, 110)))
-    out = vision.encode(tiles, [grid])
+    out = vision.encode([tiles], [grid])
     hidden = vision.tower(pixel_values=tiles, do_pooling=False).last_hidden_state
     assert hidden.shape[1] == 17
-    assert torch.equal(out, hidden[:, 1:])
+    assert torch.equal(out, hidden[:, 1:].flatten(0, 1))
 
 
 def test_a_mask_inside_one_tile_changes_only_that_tiles_tokens(vision: PerceptionLMVision) -> None:
@@ -67,16 +67,17 @@ def test_a_mask_inside_one_tile_changes_only_that_tiles_tokens(vision: Perceptio
     masks = torch.zeros(5, 56, 56, dtype=torch.bool)
     masks[3, 20:40, 10:50] = True
     with torch.no_grad():
-        before = vision.encode(tiles, [grid], encoder(region_of(torch.zeros_like(masks)), [grid]))
-        after = vision.encode(tiles, [grid], encoder(region_of(masks), [grid]))
-    assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, True, True, False, True]
+        before = vision.encode([tiles], [grid], encoder(region_of(torch.zeros_like(masks)), [grid]))
+        after = vision.encode([tiles], [grid], encoder(region_of(masks), [grid]))
+    same = [torch.equal(a, b) for a, b in zip(before.split(16), after.split(16), strict=True)]
+    assert same == [True, True, True, False, True]
 
 
 def test_the_gradient_reaches_the_zero_initialised_convolution(vision: PerceptionLMVision) -> None:
     tiles, grid = vision.tiler.tile_image(noise((50, 50)))
     encoder = MaskPrompt(embed_dim=64, patch_px=14)
     prompt = encoder(region_of(torch.ones(grid.num_tiles, 56, 56, dtype=torch.bool)), [grid])
-    vision.encode(tiles, [grid], prompt).square().mean().backward()
+    vision.encode([tiles], [grid], prompt).square().mean().backward()
     assert encoder.conv.weight.grad is not None
     assert bool((encoder.conv.weight.grad.abs().amax((1, 2, 3)) > 0).all()), "every channel learns"
     vision.zero_grad()
@@ -92,7 +93,7 @@ def test_a_bright_cell_on_a_textured_image_is_the_argmax_of_the_maps_change(
 
     def map_of(image: np.ndarray) -> tuple[Tensor, TileGrid]:
         tiles, grid = vision.tiler.tile_image(image)
-        features = vision.assemble(connector(vision.encode(tiles, [grid])), [grid])[0]
+        features = vision.assemble(connector(vision.encode([tiles], [grid]), [grid]), [grid])[0]
         return features.map.data, grid
 
     found, wanted = [], []
@@ -111,7 +112,7 @@ def test_a_bright_cell_on_a_textured_image_is_the_argmax_of_the_maps_change(
 @torch.no_grad()
 def test_tokens_are_the_thumbnail_then_the_tiles_of_each_image(vision: PerceptionLMVision) -> None:
     (a, grid_a), (b, grid_b) = (vision.tiler.tile_image(noise(hw)) for hw in ((56, 112), (56, 56)))
-    cells = torch.arange((len(a) + len(b)) * 4.0)[:, None].reshape(-1, 4, 1)
+    cells = torch.arange((len(a) + len(b)) * 4.0)[:, None]
     first, second = vision.assemble(cells, [grid_a, grid_b])
     assert first.tokens.flatten().tolist() == list(range(len(a) * 4))
     assert second.tokens.flatten().tolist() == list(range(len(a) * 4, (len(a) + len(b)) * 4))
@@ -123,8 +124,8 @@ def test_tokens_are_the_thumbnail_then_the_tiles_of_each_image(vision: Perceptio
 @torch.no_grad()
 def test_ragged_images_in_a_batch_give_what_they_give_alone(vision: PerceptionLMVision) -> None:
     inputs = [vision.tiler.tile_image(noise(hw)) for hw in ((50, 160), (56, 56))]
-    both = vision.encode(torch.cat([tiles for tiles, _ in inputs]), [grid for _, grid in inputs])
-    alone = torch.cat([vision.encode(tiles, [grid]) for tiles, grid in inputs])
+    both = vision.encode([tiles for tiles, _ in inputs], [grid for _, grid in inputs])
+    alone = torch.cat([vision.encode([tiles], [grid]) for tiles, grid in inputs])
     torch.testing.assert_close(both, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -135,8 +136,8 @@ def test_gradient_checkpointing_gives_the_same_prompt_gradient() -> None:
         vision = make_vision(gradient_checkpointing=checkpointing).train()
         assert vision.tower.timm_model.grad_checkpointing is checkpointing
         tiles, grid = vision.tiler.tile_image(noise((50, 50)))
-        prompt = torch.zeros(grid.num_tiles, 16, 64, requires_grad=True)
-        vision.encode(tiles, [grid], prompt).square().mean().backward()
+        prompt = torch.zeros(grid.num_patches, 64, requires_grad=True)
+        vision.encode([tiles], [grid], prompt).square().mean().backward()
         gradients.append(prompt.grad)
     torch.testing.assert_close(gradients[0], gradients[1])
 
@@ -146,7 +147,7 @@ def test_the_saved_config_rebuilds_the_tower(vision: PerceptionLMVision) -> None
     twin.load_state_dict(vision.state_dict())
     tiles, grid = vision.tiler.tile_image(noise((50, 50)))
     with torch.no_grad():
-        assert torch.equal(twin.encode(tiles, [grid]), vision.encode(tiles, [grid]))
+        assert torch.equal(twin.encode([tiles], [grid]), vision.encode([tiles], [grid]))
 
 
 @pytest.mark.parametrize("changes", [{"architecture": None}, {"pretrained": "some/where"}])

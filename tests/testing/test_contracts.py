@@ -136,7 +136,7 @@ class FaultyPrompt(nn.Module):
             if self.fault == "spread":
                 union = union + union.mean()
             patches = torch.nn.functional.avg_pool2d(union[:, None], self.patch_px)
-            rows.append((patches.transpose(2, 3) if self.fault == "columns" else patches).flatten(1))
+            rows.append((patches.transpose(2, 3) if self.fault == "columns" else patches).flatten())
         weight = self.weight.detach() if self.fault == "gradient" else self.weight
         return torch.cat(rows)[..., None].to(weight.dtype) * (weight * 0 if self.fault == "dead" else weight)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gartk.geometry import patch_planes
 from gartk.models.connectors import PerceptionLMConnector
 from gartk.models.llms import CausalLM
 from gartk.models.vision import PerceptionLMVision
@@ -37,23 +38,32 @@ def test_registered_language_model_keeps_the_contract(name: str) -> None:
 class Transposed(PerceptionLMVision):
     """Gives patches column by column."""
 
-    def encode_patches(self, pixels: Tensor, grids: Any) -> Tensor:
-        patches = super().encode_patches(pixels, grids)
-        side = grids[0].patch_hw[0]
-        return patches.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+    def encode_patches(self, pixels: Any, grids: Any) -> Tensor:
+        planes = patch_planes(super().encode_patches(pixels, grids), grids)
+        return torch.cat([plane.transpose(1, 2).flatten(0, 2) for plane in planes])
 
 
 class DeafToPrompts(PerceptionLMVision):
     """Looks at no prompt."""
 
-    def encode(self, pixels: Tensor, grids: Any, prompt: Tensor | None = None) -> Tensor:
+    def encode(self, pixels: Any, grids: Any, prompt: Tensor | None = None) -> Tensor:
         return self.encode_patches(pixels, grids)
+
+
+class ReadsPromptsBackwards(PerceptionLMVision):
+    """Adds the prompt of a tile's last patch to its first."""
+
+    def encode(self, pixels: Any, grids: Any, prompt: Tensor | None = None) -> Tensor:
+        if prompt is not None:
+            planes = patch_planes(prompt, grids)
+            prompt = torch.cat([plane.flatten(1, 2).flip(1).flatten(0, 1) for plane in planes])
+        return super().encode(pixels, grids, prompt)
 
 
 class MixesTiles(PerceptionLMVision):
     """Lets every tile see the mean of all."""
 
-    def encode_patches(self, pixels: Tensor, grids: Any) -> Tensor:
+    def encode_patches(self, pixels: Any, grids: Any) -> Tensor:
         patches = super().encode_patches(pixels, grids)
         return patches + 0.1 * patches.mean(0)
 
@@ -64,6 +74,7 @@ class MixesTiles(PerceptionLMVision):
         (Transposed, "in raster order"),
         (DeafToPrompts, "A prompt on a tile changes that tile"),
         (MixesTiles, "changes no other tile"),
+        (ReadsPromptsBackwards, "A prompt on a patch shows most at its own place"),
     ],
 )
 def test_vision_contract_catches(fault: type, promise: str) -> None:
@@ -74,9 +85,9 @@ def test_vision_contract_catches(fault: type, promise: str) -> None:
 class ColumnsFirst(PerceptionLMConnector):
     """Reads the patches of a tile column by column."""
 
-    def forward(self, features: Tensor) -> Tensor:
-        side = int(features.shape[1] ** 0.5)
-        return super().forward(features.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2))
+    def forward(self, features: Tensor, grids: Any) -> Tensor:
+        planes = patch_planes(features, grids)
+        return super().forward(torch.cat([plane.transpose(1, 2).flatten(0, 2) for plane in planes]), grids)
 
 
 class WrongPool(PerceptionLMConnector):
@@ -88,18 +99,18 @@ class WrongPool(PerceptionLMConnector):
 
 
 @pytest.mark.parametrize(
-    ("fault", "promise"), [(ColumnsFirst, "in raster order"), (WrongPool, r"has the shape \(3, 4, 24\)")]
+    ("fault", "promise"), [(ColumnsFirst, "in raster order"), (WrongPool, r"has the shape \(9, 24\)")]
 )
 def test_connector_contract_catches(fault: type[nn.Module], promise: str) -> None:
     with pytest.raises(ContractViolation, match=promise):
         check_connector(fault)
 
 
-class NoPositions(CausalLM):
+class ReadsPadding(CausalLM):
     """Counts padding as text."""
 
-    def hidden(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
-        return super().hidden(embeddings, torch.ones_like(attention_mask))
+    def hidden(self, embeddings: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+        return super().hidden(embeddings, torch.ones_like(attention_mask), positions)
 
 
 class SilentPrompts(CausalLM):
@@ -112,15 +123,15 @@ class SilentPrompts(CausalLM):
 class LastRowOnly(CausalLM):
     """Generates the same for every row."""
 
-    def generate(self, embeddings: Tensor, attention_mask: Tensor, **options: Any) -> Tensor:
-        new = super().generate(embeddings, attention_mask, **options)
+    def generate(self, *inputs: Tensor, **options: Any) -> Tensor:
+        new = super().generate(*inputs, **options)
         return (new[-1:].expand_as(new) + 1) % 100
 
 
 @pytest.mark.parametrize(
     ("fault", "promise"),
     [
-        (NoPositions, "Padding on the left changes nothing"),
+        (ReadsPadding, "Padding on the left changes nothing"),
         (SilentPrompts, "decode keeps"),
         (LastRowOnly, "greedy continuation"),
     ],

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
 from transformers.models.perception_lm.modeling_perception_lm import PerceptionLMMultiModalProjector
 
+from gartk.errors import ConfigError
+from gartk.geometry import patch_planes
 from gartk.models.checkpoints import load_prefixed
+from gartk.models.connectors.base import Connector
 from gartk.registry import CONNECTORS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from gartk.structures import TileGrid
 
 WEIGHT_PREFIXES = (
     "model.multi_modal_projector.",
@@ -22,18 +28,18 @@ WEIGHT_PREFIXES = (
 
 
 @CONNECTORS.register()
-class PerceptionLMConnector(nn.Module):
+class PerceptionLMConnector(Connector):
     """The projector of PerceptionLM, from transformers.
 
     ``in_dim`` and ``out_dim`` come from the tower and the language model. ``pretrained`` names the
     checkpoint whose projector is loaded.
 
-    Shapes: (n, patches, in_dim) -> (n, patches / pool**2, out_dim), raster order.
+    Shapes: packed patches (N, in_dim) -> packed cells (N / pool**2, out_dim).
+    Raises: ConfigError for tiles that are not square, which its pooling does not know.
     """
 
     def __init__(self, *, in_dim: int, out_dim: int, pool: int = 2, pretrained: str | None = None) -> None:
-        super().__init__()
-        self.pool = pool
+        super().__init__(pool)
         config: Any = SimpleNamespace(
             vision_config=SimpleNamespace(model_args={"embed_dim": in_dim}),
             text_config=SimpleNamespace(hidden_size=out_dim),
@@ -43,9 +49,18 @@ class PerceptionLMConnector(nn.Module):
         if pretrained is not None:
             load_prefixed(self.projector, pretrained, WEIGHT_PREFIXES)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, grids: Sequence[TileGrid]) -> Tensor:
         """Project and pool."""
-        return self.projector(features)
+        cells = []
+        for planes in patch_planes(features, grids):
+            if planes.shape[1] != planes.shape[2]:
+                size = f"{planes.shape[1]}x{planes.shape[2]}"
+                raise ConfigError(
+                    f"PerceptionLMConnector pools square tiles; got one of {size} patches."
+                    " Use MLPConnector behind a tower of another kind."
+                )
+            cells.append(self.projector(planes.flatten(1, 2)).flatten(0, 1))
+        return torch.cat(cells)
 
     def saved_cfg(self) -> dict[str, Any]:
         """Constructor arguments that rebuild this connector without its source checkpoint."""

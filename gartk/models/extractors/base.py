@@ -18,11 +18,13 @@ class RegionExtractor(nn.Module, ABC):
     """Takes the local tokens of every region from the maps of their images.
 
     ``num_tokens`` is known before the forward pass, since the placeholders are written by the
-    data pipeline. An extractor whose constructor has a ``dim`` parameter is given the width of
-    the language model.
+    data pipeline; ``token_hw`` is their (rows, columns) where they form a picture of the region, which
+    language models with two-dimensional positions use. An extractor whose constructor has a ``dim``
+    parameter is given the width of the language model.
     """
 
     num_tokens: int
+    token_hw: tuple[int, int] | None = None
 
     @abstractmethod
     def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:

@@ -45,7 +45,7 @@ class RoIAlignReplay(RegionExtractor):
             raise ConfigError(
                 f"RoIAlignReplay: output_size must be one or two positive numbers; got {output_size!r}."
             )
-        self.output_size = (int(size[0]), int(size[1]))
+        self.output_size = self.token_hw = (int(size[0]), int(size[1]))
         self.sampling_ratio = sampling_ratio
         self.aligned = aligned
         self.backend = backend

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from gartk.structures import Batch
+
 # Where checkpoints keep the decoder: inside a multimodal model, inside the release, or alone.
 DECODER_PREFIXES = (
     "model.language_model.",
@@ -105,9 +107,15 @@ class CausalLM(nn.Module):
         """Look up embeddings: (B, L) -> (B, L, D)."""
         return self.lm.get_input_embeddings()(input_ids)
 
-    def hidden(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
-        """Run the decoder: (B, L, D) -> (B, L, D); positions count the unpadded tokens."""
-        positions = (attention_mask.cumsum(-1) - 1).clamp(min=0)
+    def positions(self, batch: Batch, *, token_hw: tuple[int, int] | None = None) -> Tensor:
+        """Give every token its position: (B, L), counting the unpadded tokens.
+
+        ``token_hw`` is the picture that a region's local tokens form; it does not count here.
+        """
+        return count_tokens(batch.attention_mask)
+
+    def hidden(self, embeddings: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+        """Run the decoder: (B, L, D) -> (B, L, D)."""
         output = self.lm.get_decoder()(
             inputs_embeds=embeddings, attention_mask=attention_mask, position_ids=positions, use_cache=False
         )
@@ -119,7 +127,13 @@ class CausalLM(nn.Module):
 
     @torch.no_grad()
     def generate(
-        self, embeddings: Tensor, attention_mask: Tensor, *, max_new_tokens: int, **sampling: Any
+        self,
+        embeddings: Tensor,
+        attention_mask: Tensor,
+        positions: Tensor,
+        *,
+        max_new_tokens: int,
+        **sampling: Any,
     ) -> Tensor:
         """Continue left-padded rows: (B, L, D) -> (B, at most max_new_tokens) new ids.
 
@@ -130,6 +144,7 @@ class CausalLM(nn.Module):
         return self.lm.generate(
             inputs_embeds=embeddings,
             attention_mask=attention_mask,
+            position_ids=positions,
             max_new_tokens=max_new_tokens,
             eos_token_id=self.end_id,
             pad_token_id=pad if pad is not None else self.end_id,
@@ -171,6 +186,11 @@ class CausalLM(nn.Module):
             load_prefixed(lm.get_output_embeddings(), pretrained, HEAD_PREFIXES)
             _tie_if_equal(lm, text.get("tie_word_embeddings") or raw.get("tie_word_embeddings"))
         return lm
+
+
+def count_tokens(attention_mask: Tensor) -> Tensor:
+    """Number the unpadded tokens of every row from 0: (B, L) -> (B, L)."""
+    return (attention_mask.cumsum(-1) - 1).clamp(min=0)
 
 
 def _tie_if_equal(lm: Any, wanted: bool | None) -> None:

@@ -36,7 +36,10 @@ class PromptEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, regions: RegionBatch, grids: Sequence[TileGrid]) -> Tensor | None:
-        """Embed the prompts of all images: (sum T, patches, embed_dim) in raster order, or None."""
+        """Embed the prompts of all images: (N, embed_dim) for all packed patches, or None.
+
+        The order of patches is that of ``VisionBackbone``: image by image, tile by tile, raster.
+        """
 
     def slot_planes(self, planes: Tensor, prompt_index: Tensor) -> Tensor:
         """Join the planes of one image's regions into the encoder's channels.

@@ -37,7 +37,7 @@ class _PlanePrompt(PromptEncoder):
             patches = patch_boxes_norm(grid).to(regions.boxes_norm)
             planes = self.planes(regions, index, patches)
             slots = self.slot_planes(planes, regions.prompt_index[index])
-            rows.append(slots.movedim(1, 2).flatten(2))
+            rows.append(slots.movedim(1, 2).flatten(2).flatten(0, 1))
         return self.linear(torch.cat(rows).to(self.linear.weight.dtype))
 
     @abstractmethod
@@ -49,7 +49,7 @@ class _PlanePrompt(PromptEncoder):
 class BoxPrompt(_PlanePrompt):
     """Which part of each patch a box covers, and where in the box the patch lies (x and y, 0..1).
 
-    Shapes: boxes (K, 4) normalised -> (sum T, patches, embed_dim).
+    Shapes: boxes (K, 4) normalised -> packed patches (N, embed_dim).
     """
 
     num_planes: ClassVar[int] = 3
@@ -73,7 +73,7 @@ class PointPrompt(_PlanePrompt):
 
     A region without points is shown by one point inside its mask.
 
-    Shapes: points (P, 3) normalised x, y, label -> (sum T, patches, embed_dim).
+    Shapes: points (P, 3) normalised x, y, label -> packed patches (N, embed_dim).
     """
 
     num_planes: ClassVar[int] = 2

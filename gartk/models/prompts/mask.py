@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class MaskPrompt(PromptEncoder):
     """One zero-initialised convolution over the binary masks, kernel and stride of one patch.
 
-    Shapes: masks (R, T, h, w) per image -> (sum T, patches, embed_dim).
+    Shapes: masks (R, T, h, w) per image -> packed patches (N, embed_dim).
     Source: Grasp Any Region, 3.2; the release feeds three equal channels, which is the same
     class of functions as one.
     """
@@ -40,4 +41,5 @@ class MaskPrompt(PromptEncoder):
             self.slot_planes(masks, regions.prompt_index[regions_of(regions, image)])
             for image, masks in enumerate(regions.masks)
         ]
-        return self.conv(torch.cat(planes).to(dtype)).flatten(2).transpose(1, 2)
+        alike = [torch.cat(list(same)) for _, same in groupby(planes, lambda plane: plane.shape[-2:])]
+        return torch.cat([self.conv(p.to(dtype)).flatten(2).transpose(1, 2).flatten(0, 1) for p in alike])

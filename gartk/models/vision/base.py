@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import nn
 
-from gartk.geometry import tokens_to_map
+from gartk.errors import ConfigError
+from gartk.geometry import raster_to_merge_block, tokens_to_map
 from gartk.models.vision.prompt_hook import added_to_patches
 from gartk.structures import FeatureMap, VisualFeatures
 
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 class VisionBackbone(nn.Module, ABC):
     """Encodes tiles to patch features and lays projected cells out as tokens and a map.
 
+    Patches of a batch are packed: image by image, tile by tile (the thumbnail in its place), in raster
+    order within a tile, so that images whose tiles differ in size go together.
+
     Attributes: ``tiler`` cuts images for it; ``embed_dim`` is the width at the prompt site,
-    ``out_dim`` that of its output; ``patch_order`` the order in which its patch embeddings lie.
+    ``out_dim`` that of its output; ``patch_order`` the order in
+    which the patches of a tile leave its patch embedding.
     """
 
     patch_order: ClassVar[Literal["raster", "merge_block"]] = "raster"
@@ -40,25 +45,35 @@ class VisionBackbone(nn.Module, ABC):
         """The encoder layers, first to last."""
 
     @abstractmethod
-    def encode_patches(self, pixels: Tensor, grids: Sequence[TileGrid]) -> Tensor:
-        """Run the tower: (sum T, 3, h, w) -> (sum T, patches, out_dim), raster order."""
+    def encode_patches(self, pixels: Sequence[Tensor], grids: Sequence[TileGrid]) -> Tensor:
+        """Run the tower: B tensors (T_b, 3, h_b, w_b) -> packed patches (N, out_dim)."""
 
-    def encode(self, pixels: Tensor, grids: Sequence[TileGrid], prompt: Tensor | None = None) -> Tensor:
+    def encode(
+        self, pixels: Sequence[Tensor], grids: Sequence[TileGrid], prompt: Tensor | None = None
+    ) -> Tensor:
         """Run the tower with a prompt embedding added to its patches.
 
-        Shapes: pixels (sum T, 3, h, w); prompt (sum T, patches, embed_dim) raster, or None;
-        returns (sum T, patches, out_dim).
+        Shapes: pixels: B tensors (T_b, 3, h_b, w_b); prompt (N, embed_dim) for all packed patches, or
+        None; returns (N, out_dim).
         """
+        if prompt is not None and self.patch_order == "merge_block":
+            prompt = raster_to_merge_block(prompt, grids)
         with added_to_patches(self.prompt_site(), prompt):
             return self.encode_patches(pixels, grids)
 
     def assemble(self, projected: Tensor, grids: Sequence[TileGrid]) -> list[VisualFeatures]:
-        """Split projected cells (sum T, cells, D) into tokens and one map per image.
+        """Split packed cells (sum of num_tokens, D) into tokens and one map per image.
 
         The tokens keep the order of the tiles, which is the order the language model reads.
+        Raises: ConfigError if there are more or fewer cells than the grids have.
         """
-        per_image = projected.split([grid.num_tiles for grid in grids])
+        counts = [grid.num_tokens for grid in grids]
+        if len(projected) != sum(counts):
+            raise ConfigError(
+                f"The connector gave {len(projected)} cells for grids of {sum(counts)}. Does it pool by"
+                f" {grids[0].pool} as the tiler says?"
+            )
         return [
-            VisualFeatures(tokens=tiles.flatten(0, 1), map=FeatureMap(tokens_to_map(tiles, grid), grid))
-            for tiles, grid in zip(per_image, grids, strict=True)
+            VisualFeatures(tokens=tokens, map=FeatureMap(tokens_to_map(tokens, grid), grid))
+            for tokens, grid in zip(projected.split(counts), grids, strict=True)
         ]

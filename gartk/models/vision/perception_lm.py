@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import TimmWrapperConfig, TimmWrapperModel
 
 from gartk.errors import CheckpointError, ConfigError
@@ -29,7 +30,8 @@ class PerceptionLMVision(VisionBackbone):
     pooling of the connector behind it; it only tells the tiler how large a cell is. ``thumbnail`` is
     that of AnyResTiler.
 
-    Shapes: pixels (sum T, 3, tile, tile) -> (sum T, patches, embed_dim); the class token is dropped.
+    Shapes: pixels: B tensors (T_b, 3, tile, tile) -> packed patches (N, embed_dim); the class token is
+    dropped.
     Raises: ConfigError if neither is given; CheckpointError for missing or misfitting weights.
     """
 
@@ -75,10 +77,10 @@ class PerceptionLMVision(VisionBackbone):
         """The transformer layers of the timm tower."""
         return list(self.tower.timm_model.blocks)
 
-    def encode_patches(self, pixels: Tensor, grids: Sequence[TileGrid]) -> Tensor:
+    def encode_patches(self, pixels: Sequence[Tensor], grids: Sequence[TileGrid]) -> Tensor:
         """Run the tower on all tiles of the batch at once."""
-        hidden = self.tower(pixel_values=pixels, do_pooling=False).last_hidden_state
-        return hidden[:, self._num_prefix :]
+        hidden = self.tower(pixel_values=torch.cat(list(pixels)), do_pooling=False).last_hidden_state
+        return hidden[:, self._num_prefix :].flatten(0, 1)
 
     def saved_cfg(self) -> dict[str, Any]:
         """Constructor arguments that rebuild this tower without its source checkpoint."""

@@ -27,7 +27,8 @@ LAYERS = (
     "segmenters",
     "regions region_formats",
     "ops",
-    "data, models.vision models.prompts models.extractors models.connectors models.llms models.checkpoints",
+    "data, models.vision models.prompts models.extractors models.connectors models.llms models.checkpoints"
+    " models.building models.placement",
     "models.splice",
     "models.region_vlm",
     "models.__init__",

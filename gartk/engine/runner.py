@@ -149,6 +149,8 @@ def build_runner(
         torch.use_deterministic_algorithms(True, warn_only=True)
     dist.seed_everything(settings.seed)
 
+    if settings.model.get("device_map") is not None:
+        raise ConfigError("model.device_map is for inference. Leave it out to train; use --launcher pytorch.")
     model = MODELS.build(settings.model, path="model")
     frozen = freeze(model, settings.freeze)
     loader = build_train_dataloader(

@@ -33,6 +33,7 @@ def load(
     *,
     device: str = "auto",
     dtype: str | torch.dtype | None = None,
+    device_map: str | dict[str, Any] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> RegionAssistant:
     """Load a model to describe regions and answer questions about them.
@@ -44,11 +45,15 @@ def load(
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         dtype: ``"float32"``, ``"bfloat16"``, ``"float16"`` or a torch dtype; None leaves the weights as
             they are built.
+        device_map: spreads a large model over devices, in place of ``device``: ``"auto"``, or module
+            names to devices, as accelerate reads it.
         cfg_options: changes to a config file, by dotted path.
 
     Raises: CheckpointError if the weights are missing or do not fit; ConfigError.
     """
-    model, origin = load_any(source, device=device, dtype=dtype, cfg_options=cfg_options)
+    model, origin = load_any(
+        source, device=device, dtype=dtype, device_map=device_map, cfg_options=cfg_options
+    )
     return RegionAssistant(model, origin=origin)
 
 

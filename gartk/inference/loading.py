@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.checkpoints import CONFIG_NAME, load_model
 
 if TYPE_CHECKING:
+    import torch
+
     from gartk.models.region_vlm import RegionVLM
 
 SHIPPED = {"tiny": Path(__file__).resolve().parents[1] / "assets" / "tiny"}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def find_folder(source: str | os.PathLike[str]) -> Path:
@@ -61,6 +60,7 @@ def load_any(
     *,
     device: str = "auto",
     dtype: str | torch.dtype | None = None,
+    device_map: str | dict[str, Any] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> tuple[RegionVLM, str]:
     """Build a model with its weights, ready to answer; also tells where the weights came from.
@@ -68,11 +68,15 @@ def load_any(
     Raises: CheckpointError, ConfigError.
     """
     from gartk.engine.dist import resolve_device
+    from gartk.models.building import number_type
+    from gartk.models.placement import is_placed, place
 
+    if device_map is not None and device != "auto":
+        raise ConfigError("Give either device or device_map, not both.")
     target = resolve_device(device)
-    number_type = _dtype(dtype)
+    wanted = None if dtype is None else number_type(dtype)
     if Path(source).suffix == ".py":
-        model = _from_config(source, cfg_options)
+        model = _from_config(source, cfg_options, wanted)
         origin = str(source)
     else:
         if cfg_options:
@@ -80,11 +84,17 @@ def load_any(
                 "cfg_options only change a config file; a checkpoint is built as it was trained."
             )
         folder = find_folder(source)
-        model, origin = load_model(folder), str(folder)
-    return model.to(device=target, dtype=number_type).eval(), origin
+        model, origin = load_model(folder, dtype=wanted), str(folder)
+    if device_map is not None:
+        place(model, device_map)
+    elif not is_placed(model):
+        model.to(device=target)
+    return model.eval(), origin
 
 
-def _from_config(source: str | os.PathLike[str], cfg_options: Mapping[str, Any] | None) -> RegionVLM:
+def _from_config(
+    source: str | os.PathLike[str], cfg_options: Mapping[str, Any] | None, dtype: torch.dtype | None
+) -> RegionVLM:
     from gartk.engine.config import load_config
     from gartk.registry import MODELS
 
@@ -92,6 +102,8 @@ def _from_config(source: str | os.PathLike[str], cfg_options: Mapping[str, Any] 
     if "model" not in cfg:
         raise ConfigError(f"The config {source} has no 'model'.")
     settings = cfg.model.to_dict()
+    if dtype is not None:
+        settings["dtype"] = dtype
     model: RegionVLM = MODELS.build(settings, path="model")
     fresh = [part for part in ("vision", "connector", "llm") if not settings.get(part, {}).get("pretrained")]
     if fresh:
@@ -102,11 +114,3 @@ def _from_config(source: str | os.PathLike[str], cfg_options: Mapping[str, Any] 
             stacklevel=4,
         )
     return model
-
-
-def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
-    if dtype is None or isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype not in DTYPES:
-        raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}.")
-    return DTYPES[dtype]

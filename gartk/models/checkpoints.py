@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from gartk.errors import CheckpointError
+from gartk.models.building import blank_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +30,29 @@ FORMAT = "gartk-1"
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer"
+PUBLISHED = Path(__file__).resolve().parents[1] / "assets" / "published"
+_STRUCTURE_ONLY: ContextVar[bool] = ContextVar("structure_only", default=False)
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+
+
+@contextmanager
+def structure_only() -> Iterator[None]:
+    """Inside, parts are built on torch's meta device: structure and sizes, no weights, no downloads.
+
+    A checkpoint that is not at hand is described by the published config that gartk ships of it, where
+    it ships one; its tokenizer is then stood in for.
+    """
+    token = _STRUCTURE_ONLY.set(True)
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        _STRUCTURE_ONLY.reset(token)
+
+
+def is_structure_only() -> bool:
+    """Whether ``structure_only`` is in force."""
+    return _STRUCTURE_ONLY.get()
 
 
 def cache_dir() -> Path:
@@ -37,7 +63,8 @@ def cache_dir() -> Path:
 def resolve_pretrained(name: str) -> Path:
     """Find the folder of a base checkpoint: a local folder, GARTK_CACHE, the hub's cache or the hub.
 
-    ``org/name`` is looked for as ``$GARTK_CACHE/models/org/name``.
+    ``org/name`` is looked for as ``$GARTK_CACHE/models/org/name``. With ``structure_only`` the shipped
+    folder of the published config serves too, and the hub is not asked.
 
     Raises: CheckpointError that says what to get and where to put it.
     """
@@ -51,6 +78,9 @@ def resolve_pretrained(name: str) -> Path:
     cached = cache_dir() / "models" / name
     if cached.is_dir():
         return cached
+    published = PUBLISHED / name.replace("/", "--")
+    if is_structure_only() and published.is_dir():
+        return published
     from huggingface_hub import snapshot_download
 
     try:
@@ -128,6 +158,8 @@ def load_prefixed(
 
     Raises: CheckpointError naming missing, unexpected or misshapen weights.
     """
+    if is_structure_only():
+        return
     folder = resolve_pretrained(pretrained)
     files = weight_files(folder)
     keys = {key: file for file in files for key in _keys(file)}
@@ -197,8 +229,6 @@ def save_model(
 
     ``dtype`` ("float16", "bfloat16") stores the weights smaller; ``info`` is kept in config.json.
     """
-    import torch
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = own_state(model)
@@ -211,8 +241,8 @@ def save_model(
     (folder / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
 
 
-def load_model(folder: str | Path) -> RegionVLM:
-    """Build the model of a gartk folder and load its weights.
+def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> RegionVLM:
+    """Build the model of a gartk folder and load its weights, cast to ``dtype`` (default float32).
 
     Raises: CheckpointError if the folder is not a gartk checkpoint or its weights do not fit.
     """
@@ -230,7 +260,10 @@ def load_model(folder: str | Path) -> RegionVLM:
             f"{folder / CONFIG_NAME} lacks the config to build the model (model, model.llm)."
         )
     cfg["llm"]["tokenizer"] = str(folder / TOKENIZER_NAME)
-    model: RegionVLM = MODELS.build(cfg, path="model")
+    if dtype is not None:
+        cfg["dtype"] = dtype
+    with blank_weights():
+        model: RegionVLM = MODELS.build(cfg, path="model")
     load_weights(model, folder)
     return model
 

@@ -12,6 +12,8 @@ from torch import nn
 from gartk.data.processor import RegionProcessor
 from gartk.data.prompting import IGNORE, PromptTemplate
 from gartk.errors import ConfigError, DataError
+from gartk.models.building import new_weights_as, number_type
+from gartk.models.placement import place
 from gartk.models.splice import splice
 from gartk.registry import CONNECTORS, LLMS, MODELS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
 
@@ -59,6 +61,10 @@ class RegionVLM(nn.Module):
     Every part is a config (``dict(type=...)``). An ablation row of the paper is the choice of
     ``use_global``, ``prompt_encoder`` and ``region_extractor``.
 
+    ``dtype`` is the type of the weights (training in mixed precision keeps "float32" and sets
+    ``precision``); ``device_map`` spreads them over devices for inference, as accelerate reads it
+    (``"auto"``, or module names to devices).
+
     Shapes: any batch size, tile counts and region counts; see ``gartk.structures.Batch``.
     Raises: ConfigError if a part is missing or the parts leave nothing visual to read.
     Source: Grasp Any Region, Figure 3.
@@ -75,6 +81,8 @@ class RegionVLM(nn.Module):
         use_global: bool = True,
         template: dict[str, str] | None = None,
         max_length: int | None = None,
+        dtype: str | torch.dtype = "float32",
+        device_map: str | dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         open_parts = {"prompt_encoder": "MaskPrompt", "region_extractor": "RoIAlignReplay"}
@@ -84,19 +92,20 @@ class RegionVLM(nn.Module):
                     f"model.{name} is not set. A base leaves it open; set it in the config that builds on"
                     f" it, e.g. {name}=dict(type={open_parts[name]!r})."
                 )
-        self.vision = VISION_BACKBONES.build(vision, path="model.vision")
-        self.llm = LLMS.build(llm, path="model.llm")
-        width = self.llm.hidden_size
-        self.connector = CONNECTORS.build(
-            connector, path="model.connector", offer={"in_dim": self.vision.out_dim, "out_dim": width}
-        )
-        site = {"embed_dim": self.vision.embed_dim, "patch_px": self.vision.patch_px}
-        self.prompt_encoder = PROMPT_ENCODERS.build(
-            prompt_encoder or {}, path="model.prompt_encoder", offer=site
-        )
-        self.region_extractor = REGION_EXTRACTORS.build(
-            region_extractor or {}, path="model.region_extractor", offer={"dim": width}
-        )
+        with new_weights_as(number_type(dtype)):
+            self.vision = VISION_BACKBONES.build(vision, path="model.vision")
+            self.llm = LLMS.build(llm, path="model.llm")
+            width = self.llm.hidden_size
+            self.connector = CONNECTORS.build(
+                connector, path="model.connector", offer={"in_dim": self.vision.out_dim, "out_dim": width}
+            )
+            site = {"embed_dim": self.vision.embed_dim, "patch_px": self.vision.patch_px}
+            self.prompt_encoder = PROMPT_ENCODERS.build(
+                prompt_encoder or {}, path="model.prompt_encoder", offer=site
+            )
+            self.region_extractor = REGION_EXTRACTORS.build(
+                region_extractor or {}, path="model.region_extractor", offer={"dim": width}
+            )
         if not use_global and not self.region_extractor.num_tokens:
             raise ConfigError(
                 "use_global=False and an extractor without tokens leave nothing visual to read."
@@ -114,6 +123,8 @@ class RegionVLM(nn.Module):
             "template": template,
             "max_length": max_length,
         }
+        if device_map is not None:
+            place(self, device_map)
 
     @property
     def device(self) -> torch.device:

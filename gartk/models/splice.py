@@ -43,7 +43,8 @@ def splice(
     )
     region_at = region_places(input_ids, region_ids, regions, region_tokens.shape[1])
     places = torch.cat([image_at, region_at])
-    values = torch.cat([*image_tokens, region_tokens.reshape(-1, width)]).to(embeddings.dtype)
+    parts = [*image_tokens, region_tokens.reshape(-1, width)]
+    values = torch.cat([part.to(embeddings) for part in parts])
     return embeddings.reshape(-1, width).index_copy(0, places, values).view_as(embeddings)
 
 

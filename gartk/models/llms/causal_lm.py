@@ -11,9 +11,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from gartk.errors import CheckpointError, ConfigError
+from gartk.models.building import add_lora, blank_weights, check_attention, checkpoint_activations
 from gartk.models.checkpoints import (
     TOKENIZER_NAME,
     has_weights,
+    is_structure_only,
     load_prefixed,
     read_hf_config,
     resolve_pretrained,
@@ -49,7 +51,8 @@ class CausalLM(nn.Module):
     folder, a hub id or ``"tiny"`` (shipped); by default the checkpoint's own.
 
     ``prompt`` and ``region`` are patterns for the tokens of region i; ``region_offset`` shifts the
-    number in ``region``. Missing tokens are added; the vocabulary only ever grows.
+    number in ``region``. Missing tokens are added; the vocabulary only ever grows. ``lora`` holds
+    arguments of peft's LoraConfig; the embeddings of the prompt tokens are trained beside it.
 
     Raises: ConfigError for contradicting arguments; CheckpointError for missing weights.
     """
@@ -70,6 +73,7 @@ class CausalLM(nn.Module):
         region_wrap: tuple[str, str] = ("", ""),
         attention: str = "sdpa",
         gradient_checkpointing: bool = False,
+        lora: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if (pretrained is None) == (config is None):
@@ -86,17 +90,19 @@ class CausalLM(nn.Module):
         self.chat = ChatFormat(**chat)
         self.tokenizer = load_tokenizer(tokenizer or str(pretrained))
         add_prompt_tokens(self.tokenizer, self.tokens)
-        self.lm = self._decoder(pretrained, config, attention)
+        self.lm = self._decoder(pretrained, config, check_attention(attention, "model.llm"))
         if len(self.tokenizer) > self.lm.get_input_embeddings().weight.shape[0]:
             self.lm.resize_token_embeddings(len(self.tokenizer))
         if gradient_checkpointing:
-            self.lm.gradient_checkpointing_enable({"use_reentrant": False})
-        self.hidden_size = int(self.lm.config.hidden_size)
+            checkpoint_activations(self.lm)
+        self.hidden_size = int(self.lm.get_input_embeddings().weight.shape[1])
         vocab = self.tokenizer.get_vocab()
         self.image_id = vocab[self.tokens.image]
         self.region_ids = [vocab[name] for name in self.tokens.regions]
         added = self.tokenizer.added_tokens_decoder
         prompt_ids = {vocab[name] for name in self.tokens.prompts}
+        prompts = {"embed_tokens": sorted(prompt_ids)}
+        add_lora(self.lm, lora, "model.llm", trainable_token_indices=prompts)
         self._hidden_ids = {i for i, token in added.items() if token.special} - prompt_ids
         end = self.tokenizer.encode(self.chat.after["assistant"], add_special_tokens=False)
         if not end:
@@ -170,21 +176,31 @@ class CausalLM(nn.Module):
         if pretrained is None:
             settings = {"vocab_size": len(self.tokenizer), **(config or {})}
             hf_config = AutoConfig.for_model(**settings)
-            return AutoModelForCausalLM.from_config(hf_config, attn_implementation=attention)
+            return self._from_config(hf_config, attention)
         raw = read_hf_config(pretrained)
         raw = raw.get("mllm_config", raw)
         text = raw.get("text_config", raw)
         if "model_type" not in text:
             raise CheckpointError(f"{pretrained} has no language model: its config names no model_type.")
         # The flags of a multimodal config and of its decoder may differ; the weights do not lie.
-        has_head = has_weights(pretrained, HEAD_PREFIXES)
+        tied = text.get("tie_word_embeddings", raw.get("tie_word_embeddings", False))
+        has_head = not tied if is_structure_only() else has_weights(pretrained, HEAD_PREFIXES)
         hf_config = AutoConfig.for_model(**{**text, "tie_word_embeddings": not has_head})
-        # Weights stay in float32, whatever the file's dtype: small updates vanish in bfloat16.
-        lm = AutoModelForCausalLM.from_config(hf_config, attn_implementation=attention, dtype=torch.float32)
+        # Not the file's dtype but the model's, float32 unless said otherwise: small updates vanish in bf16.
+        with blank_weights():
+            lm = self._from_config(hf_config, attention)
         load_prefixed(lm.get_decoder(), pretrained, DECODER_PREFIXES)
-        if has_head:
+        if has_head and not is_structure_only():
             load_prefixed(lm.get_output_embeddings(), pretrained, HEAD_PREFIXES)
             _tie_if_equal(lm, text.get("tie_word_embeddings") or raw.get("tie_word_embeddings"))
+        return lm
+
+    @staticmethod
+    def _from_config(config: Any, attention: str) -> Any:
+        lm = AutoModelForCausalLM.from_config(
+            config, attn_implementation=attention, dtype=torch.get_default_dtype()
+        )
+        lm.tie_weights()  # blank weights leave that out
         return lm
 
 
@@ -203,9 +219,13 @@ def _tie_if_equal(lm: Any, wanted: bool | None) -> None:
 def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     """Load a fast tokenizer from a folder, a hub id, or ``"tiny"`` from the package.
 
+    With ``structure_only`` the tiny one stands in for one that is not at hand.
+
     Raises: CheckpointError if the folder holds none.
     """
     folder = ASSETS / "tiny_tokenizer" if source == "tiny" else resolve_pretrained(source)
+    if is_structure_only() and not list(folder.glob("tokenizer*")):
+        folder = ASSETS / "tiny_tokenizer"
     try:
         return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
     except (OSError, ValueError) as error:

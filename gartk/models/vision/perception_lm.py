@@ -9,6 +9,7 @@ import torch
 from transformers import TimmWrapperConfig, TimmWrapperModel
 
 from gartk.errors import CheckpointError, ConfigError
+from gartk.models.building import add_lora, blank_weights, set_timm_attention
 from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
 from gartk.registry import TILERS, VISION_BACKBONES
@@ -28,7 +29,7 @@ class PerceptionLMVision(VisionBackbone):
     Either ``pretrained`` names a PerceptionLM checkpoint (local folder or hub id), or
     ``architecture`` and ``model_args`` describe a tower with random weights. ``pool`` is the
     pooling of the connector behind it; it only tells the tiler how large a cell is. ``thumbnail`` is
-    that of AnyResTiler.
+    that of AnyResTiler; ``lora`` holds arguments of peft's LoraConfig.
 
     Shapes: pixels: B tensors (T_b, 3, tile, tile) -> packed patches (N, embed_dim); the class token is
     dropped.
@@ -44,16 +45,21 @@ class PerceptionLMVision(VisionBackbone):
         max_num_tiles: int = 16,
         pool: int = 2,
         thumbnail: str = "always",
+        attention: str = "sdpa",
         gradient_checkpointing: bool = False,
+        lora: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         config = self._tower_config(pretrained, architecture, model_args)
-        self.tower = TimmWrapperModel(config)
+        with blank_weights(pretrained is not None):
+            self.tower = TimmWrapperModel(config)
         vit = self.tower.timm_model
         if pretrained is not None:
             load_prefixed(self.tower, pretrained, WEIGHT_PREFIXES)
+        set_timm_attention(vit, attention, "model.vision")
         if gradient_checkpointing:
             vit.set_grad_checkpointing(True)
+        add_lora(self.tower, lora, "model.vision")
         self._num_prefix = int(vit.num_prefix_tokens)
         self.embed_dim = self.out_dim = int(vit.embed_dim)
         self.patch_px = int(vit.patch_embed.patch_size[0])

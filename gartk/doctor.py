@@ -209,31 +209,32 @@ def show(checkup: Checkup, console: Console) -> None:
         console.print("No problems found.", style="green")
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> RenderableType:
+def table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> RenderableType:
+    """Lay rows of plain text out as a table."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        drawn.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 def _environment_table(checkup: Checkup) -> RenderableType:
-    return _table("Environment", ("what", "value"), list(checkup.environment.items()))
+    return table("Environment", ("what", "value"), list(checkup.environment.items()))
 
 
 def _package_table(checkup: Checkup) -> RenderableType:
     rows = [(name, version or "not installed") for name, version in checkup.packages.items()]
-    return _table("Packages", ("package", "version"), rows)
+    return table("Packages", ("package", "version"), rows)
 
 
 def _backend_table(checkup: Checkup) -> RenderableType:
     rows = [(b.op, b.device, b.name, "serves" if b.problem is None else b.problem) for b in checkup.backends]
-    return _table("RoI backends", ("op", "device", "backend", "state"), rows)
+    return table("RoI backends", ("op", "device", "backend", "state"), rows)
 
 
 def _parity_table(checkup: Checkup) -> RenderableType:
@@ -241,7 +242,7 @@ def _parity_table(checkup: Checkup) -> RenderableType:
         (p.pair, p.device, f"{p.forward:.1e}", f"{p.backward:.1e}", "equal" if p.holds else "DIFFER")
         for p in checkup.parity
     ]
-    return _table("RoI parity, largest difference", ("pair", "device", "result", "gradient", "verdict"), rows)
+    return table("RoI parity, largest difference", ("pair", "device", "result", "gradient", "verdict"), rows)
 
 
 def _plugin_table(checkup: Checkup) -> RenderableType:
@@ -251,7 +252,7 @@ def _plugin_table(checkup: Checkup) -> RenderableType:
         source = f"{plugin.distribution} {plugin.version}"
         rows.append((plugin.name, source, plugin.status, keys or plugin.reason or "(registered nothing)"))
     rows = rows or [("(none installed)", "", "", "")]
-    return _table("Plugins", ("plugin", "from", "status", "registered, or why not"), rows)
+    return table("Plugins", ("plugin", "from", "status", "registered, or why not"), rows)
 
 
 def _name_table(checkup: Checkup) -> RenderableType:
@@ -259,4 +260,4 @@ def _name_table(checkup: Checkup) -> RenderableType:
     for registry, names in checkup.names.items():
         shown = [name if owner == "gartk" else f"{name} (from {owner})" for name, owner in names.items()]
         rows.append((registry, ", ".join(shown) or "(nothing)"))
-    return _table("Registered names", ("registry", "names"), rows)
+    return table("Registered names", ("registry", "names"), rows)

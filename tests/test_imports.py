@@ -35,7 +35,7 @@ LAYERS = (
     "engine",
     "inference",
     "evaluation",
-    "doctor, testing",
+    "doctor account, testing",
     "__init__",
 )
 MMCV_HOME = "ops.roi"

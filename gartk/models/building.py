@@ -126,7 +126,8 @@ def merge_lora(model: nn.Module) -> int:
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
     for name, layer in found:
         layer.merge()
-        parent, _, child = name.rpartition(".")
+        # Trained tokens stand one level deeper, in a wrapper of their own.
+        parent, _, child = name.removesuffix(".token_adapter").rpartition(".")
         setattr(model.get_submodule(parent), child, layer.get_base_layer())
     for parameter in model.parameters():
         parameter.requires_grad_(True)

@@ -91,7 +91,7 @@ class CausalLM(nn.Module):
         self.tokenizer = load_tokenizer(tokenizer or str(pretrained))
         add_prompt_tokens(self.tokenizer, self.tokens)
         self.lm = self._decoder(pretrained, config, check_attention(attention, "model.llm"))
-        if len(self.tokenizer) > self.lm.get_input_embeddings().weight.shape[0]:
+        if len(self.tokenizer) > self.embed_rows:
             self.lm.resize_token_embeddings(len(self.tokenizer))
         if gradient_checkpointing:
             checkpoint_activations(self.lm)
@@ -108,6 +108,11 @@ class CausalLM(nn.Module):
         if not end:
             raise ConfigError("chat.after['assistant'] must close the answer, e.g. with '<|eot_id|>'.")
         self.end_id = int(end[0])
+
+    @property
+    def embed_rows(self) -> int:
+        """How many tokens have an embedding, rows beyond the tokenizer's included."""
+        return int(self.lm.get_input_embeddings().weight.shape[0])
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Look up embeddings: (B, L) -> (B, L, D)."""
@@ -167,7 +172,7 @@ class CausalLM(nn.Module):
         config = self.lm.config.to_diff_dict()
         config["model_type"] = self.lm.config.model_type
         config["tie_word_embeddings"] = bool(self.lm.config.tie_word_embeddings)
-        config["vocab_size"] = int(self.lm.get_input_embeddings().weight.shape[0])
+        config["vocab_size"] = self.embed_rows
         for key in ("transformers_version", "architectures", "dtype", "_name_or_path"):
             config.pop(key, None)
         return {"pretrained": None, "config": config, "tokenizer": f"./{TOKENIZER_NAME}"}
@@ -177,11 +182,7 @@ class CausalLM(nn.Module):
             settings = {"vocab_size": len(self.tokenizer), **(config or {})}
             hf_config = AutoConfig.for_model(**settings)
             return self._from_config(hf_config, attention)
-        raw = read_hf_config(pretrained)
-        raw = raw.get("mllm_config", raw)
-        text = raw.get("text_config", raw)
-        if "model_type" not in text:
-            raise CheckpointError(f"{pretrained} has no language model: its config names no model_type.")
+        raw, text = self._read_configs(pretrained)
         # The flags of a multimodal config and of its decoder may differ; the weights do not lie.
         tied = text.get("tie_word_embeddings", raw.get("tie_word_embeddings", False))
         has_head = not tied if is_structure_only() else has_weights(pretrained, HEAD_PREFIXES)
@@ -194,6 +195,15 @@ class CausalLM(nn.Module):
             load_prefixed(lm.get_output_embeddings(), pretrained, HEAD_PREFIXES)
             _tie_if_equal(lm, text.get("tie_word_embeddings") or raw.get("tie_word_embeddings"))
         return lm
+
+    def _read_configs(self, pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the config of a checkpoint, and in it that of its decoder."""
+        raw = read_hf_config(pretrained)
+        raw = raw.get("mllm_config", raw)
+        text = raw.get("text_config", raw)
+        if "model_type" not in text:
+            raise CheckpointError(f"{pretrained} has no language model: its config names no model_type.")
+        return raw, text
 
     @staticmethod
     def _from_config(config: Any, attention: str) -> Any:

@@ -1,0 +1,138 @@
+"""What a model costs before any weight is at hand: parameters by part, tokens by image size.
+
+``tools/doctor.py --model CONFIG`` prints it; ``account`` gives it as data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from gartk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gartk.models.region_vlm import RegionVLM
+
+SIZES_HW = ((224, 224), (448, 448), (480, 640), (768, 1024), (1080, 1920), (2048, 2048))
+PARTS = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
+
+
+@dataclass(frozen=True)
+class PartCount:
+    """One part of a model: its registered class and how many numbers it holds."""
+
+    part: str
+    type: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """What an image of one size costs.
+
+    ``grid`` is rows x columns of tiles; ``encoded_tokens`` what the tower encodes, in pooled cells as
+    the paper counts "ViT tokens"; ``image_tokens`` and ``region_tokens`` what the language model reads
+    for the image and for each region.
+    """
+
+    image_hw: tuple[int, int]
+    grid: tuple[int, int]
+    tiles: int
+    patches: int
+    encoded_tokens: int
+    image_tokens: int
+    region_tokens: int
+
+
+@dataclass(frozen=True)
+class ModelAccount:
+    """Parts with their parameters, the vocabulary, and the tokens of some image sizes."""
+
+    source: str
+    parts: list[PartCount]
+    vocabulary: int
+    tokens: list[TokenCount]
+
+    @property
+    def parameters(self) -> int:
+        """All numbers of the model; a tied head counts once."""
+        return sum(part.parameters for part in self.parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "parameters": self.parameters}
+
+
+def account(
+    config: str | os.PathLike[str],
+    cfg_options: Mapping[str, Any] | None = None,
+    *,
+    sizes_hw: Sequence[tuple[int, int]] = SIZES_HW,
+) -> ModelAccount:
+    """Count what a config's model costs, without weights and without memory for them.
+
+    The model is built on torch's meta device. A base checkpoint that is not at hand is described by
+    the published config that gartk ships; prompt tokens that its vocabulary would grow by are then
+    not counted.
+
+    Units: sizes in pixels, (height, width).
+    Raises: ConfigError, CheckpointError.
+    """
+    from gartk.engine.config import load_config
+    from gartk.models.checkpoints import structure_only
+    from gartk.registry import MODELS
+
+    cfg = load_config(config, cfg_options)
+    if "model" not in cfg:
+        raise ConfigError(f"The config {config} has no 'model'.")
+    with structure_only():
+        model: RegionVLM = MODELS.build(cfg.model.to_dict(), path="model")
+    parts = [_count(model, name) for name in PARTS]
+    rows = int(model.llm.embed_rows)
+    return ModelAccount(str(config), parts, rows, [count_tokens(model, hw) for hw in sizes_hw])
+
+
+def _count(model: RegionVLM, name: str) -> PartCount:
+    module = getattr(model, name)
+    return PartCount(name, type(module).__name__, sum(p.numel() for p in module.parameters()))
+
+
+def count_tokens(model: RegionVLM, image_hw: tuple[int, int]) -> TokenCount:
+    """Count the tokens of an image of one size, and of each region on it."""
+    grid = model.vision.tiler.grid(image_hw)
+    return TokenCount(
+        image_hw=image_hw,
+        grid=(grid.rows, grid.cols),
+        tiles=grid.num_tiles,
+        patches=grid.num_patches,
+        encoded_tokens=grid.num_tokens,
+        image_tokens=grid.num_tokens if model.use_global else 0,
+        region_tokens=model.region_extractor.num_tokens,
+    )
+
+
+def show(cost: ModelAccount, console: Console) -> None:
+    """Print an account as two tables."""
+    from gartk.doctor import table
+
+    rows = [(p.part, p.type, f"{p.parameters:,}") for p in cost.parts]
+    rows.append(("all", f"vocabulary of {cost.vocabulary:,}", f"{cost.parameters:,}"))
+    console.print(table(f"Parameters of {cost.source}", ("part", "type", "parameters"), rows))
+    columns = ("image (HxW)", "grid", "tiles", "patches", "ViT tokens", "LLM, image", "LLM, each region")
+    lines = [
+        (
+            f"{t.image_hw[0]}x{t.image_hw[1]}",
+            f"{t.grid[0]}x{t.grid[1]}",
+            str(t.tiles),
+            f"{t.patches:,}",
+            f"{t.encoded_tokens:,}",
+            f"{t.image_tokens:,}",
+            f"{t.region_tokens:,}",
+        )
+        for t in cost.tokens
+    ]
+    console.print(table("Tokens", columns, lines))

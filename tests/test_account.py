@@ -1,0 +1,101 @@
+"""What a model costs: published sizes and token counts, without any weight."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gartk.account import account, show
+from gartk.errors import CheckpointError, ConfigError
+from gartk.models.checkpoints import read_hf_config, structure_only
+from tools.doctor import main
+
+ROOT = Path(__file__).resolve().parents[1]
+ROI = ROOT / "configs/ablation_roi_replay.py"
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cached checkpoint of any kind."""
+    monkeypatch.setenv("GARTK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+def test_the_papers_row_4_has_the_published_sizes_and_token_counts() -> None:
+    cost = account(ROI)
+    parameters = {part.part: part.parameters for part in cost.parts}
+    assert parameters["llm"] == 1_235_814_400, "Llama 3.2 1B, its head tied"
+    assert parameters["prompt_encoder"] == 1024 * 14 * 14
+    assert cost.vocabulary == 128_256
+    tokens = {t.image_hw: (t.grid, t.tiles, t.image_tokens) for t in cost.tokens}
+    # The paper's Table 9 (4,352) and the counts of PerceptionLM's own processor.
+    assert tokens[2048, 2048] == tokens[224, 224] == ((4, 4), 17, 4352)
+    assert tokens[480, 640] == tokens[768, 1024] == ((3, 4), 13, 3328)
+    assert tokens[1080, 1920] == ((3, 5), 16, 4096)
+    assert {t.region_tokens for t in cost.tokens} == {256}
+
+
+def test_options_count_and_other_sizes_can_be_asked() -> None:
+    options = {"model.region_extractor.output_size": 8, "model.vision.max_num_tiles": 4}
+    cost = account(ROI, options, sizes_hw=[(500, 500)])
+    assert [(t.grid, t.region_tokens) for t in cost.tokens] == [((2, 2), 64)]
+
+
+def test_a_model_of_random_weights_is_counted_as_it_is_built() -> None:
+    from gartk.registry import MODELS
+    from gartk.testing.toy import toy_model
+
+    cost = account(ROOT / "configs/tiny/ablation_no_local.py")
+    assert {t.region_tokens for t in cost.tokens} == {0}
+    assert cost.parameters < 3_000_000
+    with structure_only():
+        counted = MODELS.build(toy_model())
+    assert {p.device.type for p in counted.parameters()} == {"meta"}
+    built = MODELS.build(toy_model())
+    shapes = {name: p.shape for name, p in counted.named_parameters()}
+    assert shapes == {name: p.shape for name, p in built.named_parameters()}
+
+
+def test_an_unknown_checkpoint_is_an_error_here_too() -> None:
+    with pytest.raises(CheckpointError, match="Download some-org/some-model"):
+        account(ROI, {"model.vision.pretrained": "some-org/some-model"})
+
+
+def test_published_configs_serve_structures_only() -> None:
+    with structure_only():
+        assert read_hf_config("facebook/Perception-LM-1B")["model_type"] == "perception_lm"
+    with pytest.raises(CheckpointError, match="Download facebook/Perception-LM-1B"):
+        read_hf_config("facebook/Perception-LM-1B")
+
+
+def test_a_config_without_a_model_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="has no 'model'"):
+        account(ROOT / "configs/_base_/runtime.py")
+
+
+def test_the_tables_hold_every_number() -> None:
+    cost = account(ROI)
+    console = Console(file=io.StringIO(), width=160)
+    show(cost, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for number in (cost.parameters, *(part.parameters for part in cost.parts), 4352, 3328, 4096):
+        assert f"{number:,}" in text
+
+
+def test_the_tool_prints_json_and_refuses_bad_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", str(ROI), "--json", "--sizes", "480x640"]) == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert data["parameters"] == account(ROI).parameters
+    assert [t["image_tokens"] for t in data["tokens"]] == [3328]
+    assert main(["--model", "configs/absent.py"]) == 2
+    assert "There is no config file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--model", str(ROI), "--sizes", "480"])
+    assert "not HEIGHTxWIDTH" in capsys.readouterr().err

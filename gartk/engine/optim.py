@@ -13,6 +13,7 @@ from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 
+from gartk.engine.muon import MATRICES
 from gartk.engine.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.errors import ConfigError, did_you_mean
 
@@ -34,9 +35,13 @@ def freeze(model: nn.Module, prefixes: Sequence[str]) -> int:
     return frozen
 
 
-def param_groups(model: nn.Module, settings: OptimSettings) -> list[dict[str, Any]]:
+def param_groups(
+    model: nn.Module, settings: OptimSettings, *, mark_matrices: bool = False
+) -> list[dict[str, Any]]:
     """Sort the trainable parameters into groups by learning rate and weight decay.
 
+    With ``mark_matrices`` also by whether they are inner weight matrices (``matrices=True`` in the group):
+    two-dimensional, no embedding, not the output head and not under ``settings.no_decay``.
     No decay for vectors and scalars (norms, biases), embeddings, and everything under
     ``settings.no_decay``. Where prefixes of ``lr_mult`` nest, the longest one holds. The groups' order and
     their parameters' order depend on the model alone.
@@ -53,21 +58,35 @@ def param_groups(model: nn.Module, settings: OptimSettings) -> list[dict[str, An
         id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters(recurse=False)
     }
     decay = settings.args.get("weight_decay")
-    groups: dict[tuple[float, bool], dict[str, Any]] = {}
+    head = _output_head(model)
+    groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         skip = parameter.ndim <= 1 or id(parameter) in embeddings or _is_under(name, settings.no_decay)
-        key = (multiplier[name], skip)
+        matrix = mark_matrices and parameter.ndim == 2 and not skip and parameter is not head
+        key = (multiplier[name], skip, matrix)
         if key not in groups:
             groups[key] = {"params": [], "names": [], "lr": settings.lr * key[0], "lr_mult": key[0]}
             if skip or decay is not None:
                 groups[key]["weight_decay"] = 0.0 if skip else decay
+            if mark_matrices:
+                groups[key][MATRICES] = matrix
         groups[key]["params"].append(parameter)
         groups[key]["names"].append(name)
     return sorted(
-        groups.values(), key=lambda g: (g["lr_mult"] != 1.0, g["lr_mult"], g.get("weight_decay") == 0.0)
-    )
+        groups.values(),
+        key=lambda g: (
+            g.get(MATRICES, False), g["lr_mult"] != 1.0, g["lr_mult"], g.get("weight_decay") == 0.0
+        ),
+    )  # fmt: skip
+
+
+def _output_head(model: nn.Module) -> nn.Parameter | None:
+    """The weight that gives logits, of a model with a transformers decoder in ``llm.lm``."""
+    lm = getattr(getattr(model, "llm", None), "lm", None)
+    head = lm.get_output_embeddings() if hasattr(lm, "get_output_embeddings") else None
+    return getattr(head, "weight", None)
 
 
 def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Optimizer:
@@ -86,7 +105,8 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
                 f"optim.{name} is no argument of {settings.type}.\n  {did_you_mean(name, known)}"
             )
     args = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.args.items()}
-    optimizer: torch.optim.Optimizer = cls(param_groups(model, settings), lr=settings.lr, **args)
+    groups = param_groups(model, settings, mark_matrices=getattr(cls, "marks_matrices", False))
+    optimizer: torch.optim.Optimizer = cls(groups, lr=settings.lr, **args)
     return optimizer
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gartk.errors import ConfigError
 from gartk.models.connectors import PerceptionLMConnector
 from gartk.models.prompts import MaskPrompt
 from gartk.models.vision import PerceptionLMVision
+from gartk.models.vision.positions import sincos_positions, start_positions
 from gartk.structures import RegionBatch, TileGrid
 from gartk.testing.toy import toy_vision
 
@@ -154,3 +155,25 @@ def test_the_saved_config_rebuilds_the_tower(vision: PerceptionLMVision) -> None
 def test_neither_or_both_sources_of_a_tower_is_a_config_error(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="either 'pretrained' or 'architecture'"):
         make_vision(**changes)
+
+
+def test_sine_cosine_positions_tell_every_patch_apart_and_near_from_far() -> None:
+    places = sincos_positions(4, 6, 10)
+    assert places.shape == (24, 10)
+    assert not places[:, 8:].any(), "ten channels hold two whole quarters"
+    distance = torch.cdist(places, places)
+    assert float(distance[~torch.eye(24, dtype=torch.bool)].min()) > 0.02
+    smooth = sincos_positions(16, 16, 96)
+    step, far = (smooth[8 * 16 + 8] - smooth[8 * 16 + 8 + n] for n in (1, 7))
+    assert float(step.norm()) < float(far.norm())
+
+
+def test_a_fresh_tower_starts_with_the_positions_it_is_told() -> None:
+    told = make_vision(positions="sincos").tower.timm_model
+    assert torch.equal(told.pos_embed[0, 1:], sincos_positions(4, 4, 64))
+    plain = make_vision().tower.timm_model
+    assert float(plain.pos_embed[0, 1:].std()) < 0.05
+    with pytest.raises(ConfigError, match="must be 'random' or 'sincos'; got 'learned'"):
+        make_vision(positions="learned")
+    with pytest.raises(ConfigError, match="no learned positions"):
+        start_positions(nn.Module(), "sincos")

@@ -12,6 +12,7 @@ from gartk.errors import CheckpointError, ConfigError
 from gartk.models.building import add_lora, blank_weights, set_timm_attention
 from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
+from gartk.models.vision.positions import start_positions
 from gartk.registry import TILERS, VISION_BACKBONES
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class PerceptionLMVision(VisionBackbone):
     """The Perception Encoder of PerceptionLM with AnyRes tiles.
 
     Either ``pretrained`` names a PerceptionLM checkpoint (local folder or hub id), or
-    ``architecture`` and ``model_args`` describe a tower with random weights. ``pool`` is the
+    ``architecture`` and ``model_args`` describe a tower with random weights, whose position embedding
+    starts "random" or as "sincos" (see ``start_positions``). ``pool`` is the
     pooling of the connector behind it; it only tells the tiler how large a cell is. ``thumbnail`` is
     that of AnyResTiler; ``lora`` holds arguments of peft's LoraConfig.
 
@@ -42,6 +44,7 @@ class PerceptionLMVision(VisionBackbone):
         pretrained: str | None = None,
         architecture: str | None = None,
         model_args: dict[str, Any] | None = None,
+        positions: str = "random",
         max_num_tiles: int = 16,
         pool: int = 2,
         thumbnail: str = "always",
@@ -56,6 +59,8 @@ class PerceptionLMVision(VisionBackbone):
         vit = self.tower.timm_model
         if pretrained is not None:
             load_prefixed(self.tower, pretrained, WEIGHT_PREFIXES)
+        else:
+            start_positions(vit, positions)
         set_timm_attention(vit, attention, "model.vision")
         if gradient_checkpointing:
             vit.set_grad_checkpointing(True)

@@ -35,6 +35,10 @@ class JudgeError(GartkError):
     """A judge could not be reached or gave a reply that cannot be read."""
 
 
+class EndpointError(GartkError):
+    """A server that is to answer questions cannot be used: no such model, no access, or not reached."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Give the sentence that names near matches and the known names, for error texts."""
     names = sorted(known)

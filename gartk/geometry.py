@@ -7,6 +7,7 @@ image is stretched onto its tiles, so x and y scale each on their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from gartk.errors import ConfigError, RegionError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gartk.structures import TileGrid
+    from gartk.structures import CropRule, TileGrid
 
 
 def box_px_to_norm(box_px: Sequence[float], image_hw: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -60,6 +61,47 @@ def box_norm_to_cells(box_norm: Tensor, map_hw: Tensor) -> Tensor:
         raise RegionError(f"Boxes must have shape (K, 4); got {tuple(box_norm.shape)}.")
     width_height = map_hw.to(box_norm).flip(-1)
     return box_norm * torch.cat([width_height, width_height], -1)
+
+
+def crop_box_px(
+    box_px: Sequence[float], image_hw: tuple[int, int], rule: CropRule
+) -> tuple[int, int, int, int]:
+    """Choose the pixels that are cut out for a region, at least one each way.
+
+    Units: pixels of the image, maximum exclusive; borders are whole pixels, rounded outwards.
+    """
+    (x0, x1), (y0, y1) = (
+        _crop_span(box_px[axis], box_px[axis + 2], image_hw[1 - axis], rule) for axis in (0, 1)
+    )
+    return x0, y0, x1, y1
+
+
+def _crop_span(low: float, high: float, size: int, rule: CropRule) -> tuple[int, int]:
+    middle, half = (low + high) / 2, max(high - low, rule.min_side_px) * rule.context_scale / 2
+    first = min(max(math.floor(middle - half), 0), size - 1)
+    return first, max(min(math.ceil(middle + half), size), first + 1)
+
+
+def norm_to_crop(coords_norm: Tensor, crop_norm: Tensor) -> Tensor:
+    """Give boxes or points of an image as boxes or points of a crop of it.
+
+    Shapes: coords_norm (..., 4) xyxy, or (..., 3) of x, y, label, which stays; crop_norm (4,) xyxy.
+    Units: in 0..1 of the image; out 0..1 of the crop where it holds them, else below 0 or above 1.
+    """
+    origin, size = crop_norm[:2], crop_norm[2:] - crop_norm[:2]
+    if coords_norm.shape[-1] == 3:
+        return torch.cat([(coords_norm[..., :2] - origin) / size, coords_norm[..., 2:]], -1)
+    return (coords_norm - origin.repeat(2)) / size.repeat(2)
+
+
+def boxes_scaled_twice(boxes_norm: Tensor, image_index: Tensor, grids: Sequence[TileGrid]) -> Tensor:
+    """Divide boxes by the pixels of a feature cell, as the authors' release does once too often.
+
+    Shapes: boxes_norm (K, 4); image_index (K,), the grid of each box; returns (K, 4).
+    Source: the release scales a box to cells and gives RoIAlign the scale again; see ``gartk.compat``.
+    """
+    cell_px = boxes_norm.new_tensor([grid.patch_px * grid.pool for grid in grids])
+    return boxes_norm / cell_px[image_index][:, None]
 
 
 def split_canvas(canvas: Tensor, grid: TileGrid) -> Tensor:

@@ -361,7 +361,9 @@ PROMPT_ENCODERS = PartRegistry("PROMPT_ENCODERS", locations=["gartk.models.promp
 REGION_EXTRACTORS = PartRegistry("REGION_EXTRACTORS", locations=["gartk.models.extractors"])
 LLMS = PartRegistry("LLMS", locations=["gartk.models.llms"])
 MODELS = PartRegistry("MODELS", locations=["gartk.models.region_vlm"])
-TILERS = PartRegistry("TILERS", locations=["gartk.data.tiling"])
+TILERS = PartRegistry(
+    "TILERS", locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"]
+)
 SEGMENTERS = PartRegistry("SEGMENTERS", locations=["gartk.segmenters"])
 DATASETS = PartRegistry("DATASETS", locations=["gartk.data.datasets"])
 TRANSFORMS = PartRegistry("TRANSFORMS", locations=["gartk.data.transforms"])

@@ -81,6 +81,42 @@ class TileGrid:
 
 
 @dataclass(frozen=True)
+class CropRule:
+    """Which part of the image is cut out for a region.
+
+    Around the middle of its box, each side of which is first raised to ``min_side_px``, then multiplied
+    by ``context_scale``; what lies beyond the image is left out, so that crops at its border are smaller
+    and off-centre.
+
+    Units: min_side_px pixels of the image.
+    """
+
+    context_scale: float = 1.0
+    min_side_px: float = 0.0
+
+
+@dataclass
+class Crops:
+    """Regions cut out of their images, each on one tile, in the order of the regions.
+
+    Shapes: pixels (K, 3, h, w) float; masks (K, h, w) bool, the region on its crop; boxes_norm (K, 4)
+    and points, K tensors (P, 3), the same; in_image_norm (K, 4), the crop on its image; grids: K entries.
+    Units: ``boxes_norm`` and ``points`` 0..1 of the crop, where the region lies in it; ``in_image_norm``
+    0..1 of the image.
+    """
+
+    pixels: Tensor
+    masks: Tensor
+    boxes_norm: Tensor
+    points: list[Tensor]
+    in_image_norm: Tensor
+    grids: list[TileGrid]
+
+    def __len__(self) -> int:
+        return len(self.grids)
+
+
+@dataclass(frozen=True)
 class Turn:
     """One message of a conversation; its text may name regions as ``<Prompt0>``, ``<Prompt1>``..."""
 
@@ -113,7 +149,9 @@ class EncodedSample:
     Shapes: pixels (T, 3, h, w) float; input_ids (L,) int64; labels (L,) int64 with -100 where
     nothing is predicted; region_masks (R, T, h, w) bool on the tiles (thumbnail included, in tile
     order); boxes_norm (R, 4); points: R tensors (P, 3) of x_norm, y_norm, label (1 inside, 0
-    outside).
+    outside); token_index (R,) int64, the number of the ``<Prompt i>`` that stands for each region in
+    the ids, 0 to R - 1 where None; crops: R of them, for extractors that need crops. Where nobody looks
+    at the whole image, T is 0.
     """
 
     pixels: Tensor
@@ -125,6 +163,8 @@ class EncodedSample:
     points: list[Tensor]
     id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    token_index: Tensor | None = None
+    crops: Crops | None = None
 
 
 @dataclass
@@ -133,7 +173,8 @@ class RegionBatch:
 
     Shapes: boxes_norm (K, 4); image_index (K,) int64, the image a region lies in; prompt_index
     (K,) int64, its number within its sample; masks: one (R_b, T_b, h, w) bool tensor per image;
-    points: K tensors (P, 3).
+    points: K tensors (P, 3); token_index (K,) int64, the number of the ``<Prompt i>`` that stands for
+    each region in the ids, which is prompt_index where None.
     """
 
     boxes_norm: Tensor
@@ -141,18 +182,25 @@ class RegionBatch:
     prompt_index: Tensor
     masks: list[Tensor]
     points: list[Tensor]
+    token_index: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.image_index.numel())
+
+    @property
+    def tokens(self) -> Tensor:
+        """The number of every region's ``<Prompt i>`` and placeholders in the ids: (K,)."""
+        return self.prompt_index if self.token_index is None else self.token_index
 
 
 @dataclass
 class Batch:
     """A collated batch of B samples with one image each.
 
-    Shapes: pixels: B tensors (T_b, 3, h_b, w_b), whose tiles may differ in size; grids: B entries;
-    input_ids, labels, attention_mask (B, L). Rows are padded on the side that the collate function
-    was asked for.
+    Shapes: pixels: B tensors (T_b, 3, h_b, w_b), whose tiles may differ in size, T_b being 0 where
+    nobody looks at the whole image; grids: B entries; input_ids, labels, attention_mask (B, L); crops:
+    those of all K regions, for extractors that need crops. Rows are padded on the side that the collate
+    function was asked for.
     """
 
     pixels: list[Tensor]
@@ -163,6 +211,7 @@ class Batch:
     attention_mask: Tensor
     ids: list[str] = field(default_factory=list)
     metas: list[dict[str, Any]] = field(default_factory=list)
+    crops: Crops | None = None
 
     def __len__(self) -> int:
         return int(self.input_ids.shape[0])
@@ -238,7 +287,11 @@ class PromptTokens:
 
 @runtime_checkable
 class Tiler(Protocol):
-    """Cuts images and masks into tiles; owned by a vision backbone, picklable for data workers."""
+    """Cuts images and masks into tiles; owned by a vision backbone, picklable for data workers.
+
+    To serve extractors that need crops it has besides ``for_crops()``: the tiler that puts a picture of
+    any size on one tile, always of the same size.
+    """
 
     def grid(self, image_hw: tuple[int, int]) -> TileGrid:
         """Choose the grid for an image of this size."""

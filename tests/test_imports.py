@@ -20,7 +20,7 @@ import gartk
 # "x.__init__" is the file of package x alone. Imports under TYPE_CHECKING may point upwards.
 LAYERS = (
     "errors",
-    "structures",
+    "structures, compat.switches",
     "geometry, registry plugins",
     "images",
     "masks",
@@ -31,11 +31,16 @@ LAYERS = (
     " models.building models.placement",
     "models.splice",
     "models.region_vlm",
+    "models.packed models.release models.release_files",
     "models.__init__",
     "engine",
     "inference",
     "evaluation",
+    "compat, model_card",
+    "hf",
+    "convert",
     "doctor account, testing",
+    "sweep",
     "__init__",
 )
 MMCV_HOME = "ops.roi"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from gartk.data.crops import join_crops
 from gartk.data.prompting import IGNORE
 from gartk.errors import DataError
 from gartk.structures import Batch, RegionBatch
@@ -14,7 +15,7 @@ from gartk.structures import Batch, RegionBatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gartk.structures import EncodedSample
+    from gartk.structures import Crops, EncodedSample
 
 
 def collate(
@@ -24,7 +25,7 @@ def collate(
 
     Shapes: tiles stay apart by sample; ids, labels and attention mask are padded to the longest row,
     on the right for training, on the left for generation.
-    Raises: DataError for an empty list.
+    Raises: DataError for an empty list, or samples some of which have crops and some not.
     """
     if not samples:
         raise DataError("Cannot collate an empty list of samples.")
@@ -39,18 +40,36 @@ def collate(
         attention_mask=_pad(ones, length, 0, pad_side),
         ids=[sample.id for sample in samples],
         metas=[sample.meta for sample in samples],
+        crops=_join_crops([sample.crops for sample in samples]),
     )
 
 
 def _join_regions(samples: Sequence[EncodedSample]) -> RegionBatch:
     counts = torch.tensor([len(sample.boxes_norm) for sample in samples])
+    own = [torch.arange(int(count)) for count in counts]
+    named = [sample.token_index for sample in samples]
     return RegionBatch(
         boxes_norm=torch.cat([sample.boxes_norm for sample in samples]),
         image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
-        prompt_index=torch.cat([torch.arange(int(count)) for count in counts]),
+        prompt_index=torch.cat(own),
         masks=[sample.region_masks for sample in samples],
         points=[points for sample in samples for points in sample.points],
+        token_index=(
+            torch.cat([o if n is None else n for o, n in zip(own, named, strict=True)])
+            if any(n is not None for n in named)
+            else None
+        ),
     )
+
+
+def _join_crops(parts: Sequence[Crops | None]) -> Crops | None:
+    """Put the crops of all samples behind one another; None where the processor cut none."""
+    crops = [part for part in parts if part is not None]
+    if not crops:
+        return None
+    if len(crops) != len(parts):
+        raise DataError("Some samples have crops and some not. Encode all with one model's processor.")
+    return join_crops(crops)
 
 
 def _pad(rows: list[Tensor], length: int, value: int, side: str) -> Tensor:

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from gartk.compat.switches import ReleaseCompat
+from gartk.data.crops import crop_tiler, cut_crops
 from gartk.data.prompting import IGNORE, ConversationEncoder, PromptTemplate, TextEncoder
+from gartk.data.release import bicubic_masks, boxes_px, opening, wording
+from gartk.data.tiling import image_to_tensor
 from gartk.errors import DataError, GartkError, RegionError
 from gartk.geometry import box_px_to_norm, points_px_to_norm
 from gartk.masks import interior_point
 from gartk.structures import EncodedSample
 
 if TYPE_CHECKING:
+    from PIL import Image
     from transformers import PreTrainedTokenizerBase
 
     from gartk.regions import Region
-    from gartk.structures import ChatFormat, PromptTokens, Sample, Tiler
+    from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Sample, TileGrid, Tiler
 
 
 class RegionProcessor:
@@ -25,7 +30,9 @@ class RegionProcessor:
 
     ``tokens_per_region`` is the extractor's ``num_tokens``; without ``use_global`` the language
     model reads no image tokens. In training a sample without an answer, or one longer than
-    ``max_length`` tokens, is an error: nothing is cut off silently.
+    ``max_length`` tokens, is an error: nothing is cut off silently. ``compat`` says which deviations of
+    the authors' release are kept. ``crop_rule`` cuts a crop of every region; without ``tile_images`` the
+    whole image, at which nobody looks, is left out.
 
     Raises: DataError, RegionError naming the sample.
     """
@@ -42,15 +49,25 @@ class RegionProcessor:
         template: PromptTemplate | None = None,
         max_length: int | None = None,
         training: bool = False,
+        compat: ReleaseCompat | None = None,
+        crop_rule: CropRule | None = None,
+        tile_images: bool = True,
     ) -> None:
+        self.compat = compat or ReleaseCompat()
         self.tiler = tiler
+        self.crop_rule = crop_rule
+        self.crop_tiler = None if crop_rule is None else crop_tiler(tiler)
+        self.tile_images = tile_images
         self.use_global = use_global
         self.max_length = max_length
         self.training = training
         pad = tokenizer.pad_token_id
         self.pad_id = int(pad if pad is not None else tokenizer.eos_token_id)
         self.conversation = ConversationEncoder(
-            TextEncoder(tokenizer, tokens), chat, tokens_per_region=tokens_per_region, template=template
+            TextEncoder(tokenizer, tokens),
+            opening(chat, tokenizer.bos_token, self.compat, training=training),
+            tokens_per_region=tokens_per_region,
+            template=template,
         )
 
     def __call__(self, sample: Sample) -> EncodedSample:
@@ -61,28 +78,57 @@ class RegionProcessor:
             raise type(error)(f"Sample {sample.id!r}: {error}") from error
 
     def _encode(self, sample: Sample) -> EncodedSample:
-        pixels, grid = self.tiler.tile_image(sample.image)
+        pixels, grid = self._tile_image(sample.image)
         self._check_regions(sample, grid.image_hw)
+        template, numbers = wording(
+            len(sample.regions), self.conversation.template, self.compat, training=self.training
+        )
         ids, labels = self.conversation(
             sample.turns,
             num_regions=len(sample.regions),
             num_image_tokens=grid.num_tokens if self.use_global else 0,
             introduced=sample.introduced,
+            numbers=numbers,
+            template=template,
         )
         self._check_text(ids, labels)
-        masks = [region.mask for region in sample.regions]
-        boxes = [box_px_to_norm(region.box_px, grid.image_hw) for region in sample.regions]
+        boxes = [box_px_to_norm(box, grid.image_hw) for box in boxes_px(sample.regions, self.compat)]
+        points = [_points_norm(region) for region in sample.regions]
         return EncodedSample(
             pixels=pixels,
             grid=grid,
             input_ids=torch.tensor(ids, dtype=torch.long),
             labels=torch.tensor(labels, dtype=torch.long),
-            region_masks=self.tiler.tile_masks(np.stack(masks) if masks else np.zeros((0, 1, 1), bool), grid),
+            region_masks=self._tile_masks([region.mask for region in sample.regions], numbers, grid),
             boxes_norm=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
-            points=[_points_norm(region) for region in sample.regions],
+            points=points,
             id=sample.id,
             meta=sample.meta,
+            token_index=None if numbers == list(range(len(numbers))) else torch.tensor(numbers),
+            crops=self._cut_crops(sample, points),
         )
+
+    def _tile_image(self, image: np.ndarray | Image.Image) -> tuple[torch.Tensor, TileGrid]:
+        if self.tile_images:
+            return self.tiler.tile_image(image)
+        pixels = image_to_tensor(image)
+        grid = self.tiler.grid((pixels.shape[1], pixels.shape[2]))
+        return torch.zeros(0, 3, *grid.tile_hw), grid
+
+    def _cut_crops(self, sample: Sample, points_norm: list[torch.Tensor]) -> Crops | None:
+        if self.crop_rule is None or self.crop_tiler is None:
+            return None
+        return cut_crops(
+            sample.image, sample.regions, points_norm, rule=self.crop_rule, tiler=self.crop_tiler
+        )
+
+    def _tile_masks(self, masks: list[np.ndarray], numbers: list[int], grid: TileGrid) -> torch.Tensor:
+        if not self.tile_images:
+            return torch.zeros((len(masks), 0, *grid.tile_hw), dtype=torch.bool)
+        if self.compat.id_map_bicubic:
+            background = len(self.conversation.text.tokens.prompts)
+            return bicubic_masks(masks, numbers, background, grid)
+        return self.tiler.tile_masks(np.stack(masks) if masks else np.zeros((0, 1, 1), bool), grid)
 
     def _check_regions(self, sample: Sample, image_hw: tuple[int, int]) -> None:
         for index, region in enumerate(sample.regions):

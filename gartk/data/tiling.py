@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from gartk.errors import ConfigError, DataError
-from gartk.geometry import split_canvas
+from gartk.geometry import drop_thumbnail, split_canvas
 from gartk.masks import fill_box
 from gartk.registry import TILERS
 from gartk.structures import TileGrid
@@ -113,6 +114,26 @@ def image_to_tensor(image: np.ndarray | Image.Image) -> Tensor:
     return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)
 
 
+def stretch(pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Resize an image to a size of any aspect ratio, bicubic with antialiasing.
+
+    Shapes: pixels (3, H, W) uint8; returns (3, h, w) uint8.
+    """
+    if tuple(pixels.shape[1:]) == size_hw:
+        return pixels
+    return tvf.resize(pixels, list(size_hw), interpolation=InterpolationMode.BICUBIC, antialias=True)
+
+
+def normalise(tiles: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Take a mean from every channel and divide by a deviation, as vision towers were trained.
+
+    Shapes: tiles (T, 3, h, w) uint8; returns the same shape, float32.
+    Units: mean and std for values of 0..1.
+    """
+    shift, scale = (torch.tensor(tuple(values)).view(1, 3, 1, 1) * 255 for values in (mean, std))
+    return tiles.float().sub_(shift).div_(scale)
+
+
 def resize_mask(mask: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """Resize one binary mask by nearest pixel; a mask that has pixels never loses them all.
 
@@ -151,14 +172,15 @@ class AnyResTiler:
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
     ) -> None:
+        name = type(self).__name__
         if tile_px % (patch_px * pool):
             raise ConfigError(
-                f"AnyResTiler: tile_px {tile_px} is not a multiple of patch_px * pool = {patch_px * pool}."
+                f"{name}: tile_px {tile_px} is not a multiple of patch_px * pool = {patch_px * pool}."
             )
         if max_num_tiles < 1:
-            raise ConfigError(f"AnyResTiler: max_num_tiles must be at least 1; got {max_num_tiles}.")
+            raise ConfigError(f"{name}: max_num_tiles must be at least 1; got {max_num_tiles}.")
         if thumbnail not in ("always", "tiled"):
-            raise ConfigError(f"AnyResTiler: thumbnail must be 'always' or 'tiled'; got {thumbnail!r}.")
+            raise ConfigError(f"{name}: thumbnail must be 'always' or 'tiled'; got {thumbnail!r}.")
         self.thumbnail = thumbnail
         self.tile_px = tile_px
         self.max_num_tiles = max_num_tiles
@@ -187,28 +209,26 @@ class AnyResTiler:
         """
         pixels = image_to_tensor(image)
         grid = self.grid((pixels.shape[1], pixels.shape[2]))
-        tiles = split_canvas(self._resize(pixels, grid.canvas_hw), grid).transpose(0, 1)
+        tiles = split_canvas(stretch(pixels, grid.canvas_hw), grid).transpose(0, 1)
         if grid.thumbnail != "none":
-            tiles = torch.cat([self._resize(pixels, grid.tile_hw)[None], tiles])
-        return self._normalise(tiles), grid
+            whole = stretch(pixels, grid.tile_hw)[None]
+            tiles = torch.cat([whole, tiles] if grid.thumbnail == "first" else [tiles, whole])
+        return normalise(tiles, self.mean, self.std), grid
 
     def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
         """Cut R boolean masks (R, H, W) into (R, num_tiles, tile_px, tile_px) bool."""
         out = torch.zeros((len(masks), grid.num_tiles, *grid.tile_hw), dtype=torch.bool)
         for index, mask in enumerate(masks):
             plain = np.ascontiguousarray(mask, dtype=bool)
-            tiles = split_canvas(torch.from_numpy(resize_mask(plain, grid.canvas_hw)), grid)
-            out[index, -len(tiles) :] = tiles
+            canvas = torch.from_numpy(resize_mask(plain, grid.canvas_hw))
+            drop_thumbnail(out[index], grid)[:] = split_canvas(canvas, grid)
             if grid.thumbnail != "none":
-                out[index, 0] = torch.from_numpy(resize_mask(plain, grid.tile_hw))
+                place = 0 if grid.thumbnail == "first" else -1
+                out[index, place] = torch.from_numpy(resize_mask(plain, grid.tile_hw))
         return out
 
-    def _resize(self, pixels: Tensor, size_hw: tuple[int, int]) -> Tensor:
-        if tuple(pixels.shape[1:]) == size_hw:
-            return pixels
-        return tvf.resize(pixels, list(size_hw), interpolation=InterpolationMode.BICUBIC, antialias=True)
-
-    def _normalise(self, tiles: Tensor) -> Tensor:
-        mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
-        std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
-        return tiles.float().sub_(mean).div_(std)
+    def for_crops(self) -> AnyResTiler:
+        """Give the tiler that puts a crop on one tile, without a thumbnail."""
+        single = copy.copy(self)
+        single.max_num_tiles, single.thumbnail = 1, "tiled"
+        return single

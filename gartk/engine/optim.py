@@ -84,7 +84,7 @@ def param_groups(
 
 def _output_head(model: nn.Module) -> nn.Parameter | None:
     """The weight that gives logits, of a model with a transformers decoder in ``llm.lm``."""
-    lm = getattr(getattr(model, "llm", None), "lm", None)
+    lm: Any = getattr(getattr(model, "llm", None), "lm", None)
     head = lm.get_output_embeddings() if hasattr(lm, "get_output_embeddings") else None
     return getattr(head, "weight", None)
 
@@ -221,7 +221,8 @@ def _is_under(name: str, prefixes: Sequence[str]) -> bool:
 
 def _under(model: nn.Module, prefix: str, key: str) -> list[tuple[str, nn.Parameter]]:
     found = [(n, p) for n, p in model.named_parameters() if _is_under(n, [prefix])]
-    if not found:
+    # A part without parameters, such as NullPrompt, leaves nothing to do and is no mistake.
+    if not found and prefix not in dict(model.named_modules()):
         names = [n for n, _ in model.named_parameters()]
         depth = prefix.count(".") + 1
         known = {".".join(n.split(".")[:depth]) for n in names if n.count(".") >= depth}

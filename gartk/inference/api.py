@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from gartk.data import release
 from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError
 from gartk.inference.batching import answer_samples, sampling_options, seeded
@@ -35,24 +36,34 @@ def load(
     dtype: str | torch.dtype | None = None,
     device_map: str | dict[str, Any] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
+    release_compat: Mapping[str, bool] | None = None,
 ) -> RegionAssistant:
     """Load a model to describe regions and answer questions about them.
 
     Args:
         source: ``"tiny"`` (shipped with the package), a checkpoint folder, a work dir of
             tools/train.py (its newest checkpoint), or a config file (.py), whose model is built with
-            the pretrained weights it names; a UserWarning tells where it names none.
+            the pretrained weights it names; a UserWarning tells where it names none. The folder may
+            also be of the authors' release (``"HaochenWang/GAR-1B"`` on the hub) or exported for
+            transformers.
         device: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         dtype: ``"float32"``, ``"bfloat16"``, ``"float16"`` or a torch dtype; None leaves the weights as
             they are built.
         device_map: spreads a large model over devices, in place of ``device``: ``"auto"``, or module
             names to devices, as accelerate reads it.
         cfg_options: changes to a config file, by dotted path.
+        release_compat: single deviations of the release to switch on or off; a checkpoint has its own,
+            and the release's are on as its weights were trained (see ``gartk.compat``).
 
     Raises: CheckpointError if the weights are missing or do not fit; ConfigError.
     """
     model, origin = load_any(
-        source, device=device, dtype=dtype, device_map=device_map, cfg_options=cfg_options
+        source,
+        device=device,
+        dtype=dtype,
+        device_map=device_map,
+        cfg_options=cfg_options,
+        release_compat=release_compat,
     )
     return RegionAssistant(model, origin=origin)
 
@@ -86,12 +97,18 @@ class RegionAssistant:
         """How many regions one question can name."""
         return len(self.model.llm.region_ids)
 
+    @property
+    def describe_question(self) -> str:
+        """What ``describe`` asks unless told otherwise."""
+        as_released = self.model.release_compat.release_wording
+        return release.DESCRIBE_QUESTION if as_released else DESCRIBE_QUESTION
+
     @overload
-    def describe(self, image: ImageSource, regions: Any, *, question: str = ..., max_new_tokens: int = ...,
-                 temperature: float | None = ..., top_p: float | None = ..., seed: int | None = ...,
-                 ) -> list[Answer]: ...  # fmt: skip
+    def describe(self, image: ImageSource, regions: Any, *, question: str | None = ...,
+                 max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
+                 seed: int | None = ...) -> list[Answer]: ...  # fmt: skip
     @overload
-    def describe(self, image: list[ImageSource], regions: Sequence[Any], *, question: str = ...,
+    def describe(self, image: list[ImageSource], regions: Sequence[Any], *, question: str | None = ...,
                  max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
                  seed: int | None = ...) -> list[list[Answer]]: ...  # fmt: skip
 
@@ -100,7 +117,7 @@ class RegionAssistant:
         image: Any,
         regions: Any,
         *,
-        question: str = DESCRIBE_QUESTION,
+        question: str | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -109,11 +126,13 @@ class RegionAssistant:
         """Describe regions one by one: an answer for each, in order; a list of lists for a list of images.
 
         Every region is described on its own, as ``<Prompt0>`` of ``question``; the others do not count.
+        Without a question it is "Describe <Prompt0> in detail.", or the release's own where the model
+        keeps its wording.
 
         Raises: RegionError, DataError, naming the region and, for several images, the image.
         """
         targets = read_targets(image, regions)
-        text, notes = read_question(question, 1)
+        text, notes = read_question(self.describe_question if question is None else question, 1)
         alone = [Request(one.image, (region,), text, notes) for one in targets for region in one.regions]
         answers = iter(self._answer(alone, max_new_tokens, temperature, top_p, seed))
         grouped = [[next(answers) for _ in target.regions] for target in targets]

@@ -105,6 +105,8 @@ def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id:
     batch: Batch = move_to_device(collate(encoded, pad_id=pad_id, pad_side="left"), model.device)
     dtype = next(model.parameters()).dtype
     batch.pixels = [tiles.to(dtype) for tiles in batch.pixels]
+    if batch.crops is not None:
+        batch.crops = replace(batch.crops, pixels=batch.crops.pixels.to(dtype))
     return batch
 
 
@@ -114,7 +116,7 @@ def embed_shared(
     """Embed rows padded on the left, encoding an image once for all rows with the same key."""
     batch = prepare_batch(model, encoded, pad_id=pad_id)
     first = {key: row for row, key in reversed(list(enumerate(keys)))}
-    if len(first) == len(keys):
+    if len(first) == len(keys) or not model.encodes_images:
         return model.inputs(batch)
     rows = sorted(first.values())
     distinct = model.encode_images(prepare_batch(model, [encoded[row] for row in rows], pad_id=pad_id))
@@ -201,11 +203,16 @@ def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
         yield group
 
 
+def _numbers(encoded: EncodedSample) -> list[int]:
+    """The numbers of the prompts that stand for the regions, where they are not 0, 1, ..."""
+    return [] if encoded.token_index is None else encoded.token_index.tolist()
+
+
 def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mapping[str, Any]) -> list[Reply]:
     began = time.perf_counter()
     keys = [(id(row.encoded.pixels), row.regions) for row in group]
     inputs = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
     new = model.llm.generate(*inputs, max_new_tokens=group[0].budget, **options)
-    generated = [model.read_reply(row) for row in new]
+    generated = [model.read_reply(ids, _numbers(row.encoded)) for ids, row in zip(new, group, strict=True)]
     each = (time.perf_counter() - began) / len(group)
     return [Reply(one, each) for one in generated]

@@ -92,7 +92,10 @@ def read_regions(given: Any, image: NDArray[np.uint8], *, limit: int | None) -> 
             f" (0, 0, {image.shape[1]}, {image.shape[0]})."
         )
     if limit is not None and len(several) > limit:
-        raise RegionError(f"{len(several)} regions were given, but this model has prompt tokens for {limit}.")
+        raise RegionError(
+            f"{len(several)} regions were given, but this model has prompt tokens for {limit}. Ask about"
+            f" fewer at a time, or extend it: gartk.compat.extend_prompts(model, {len(several) - limit})."
+        )
     return tuple(parse_regions(several, image=image))
 
 

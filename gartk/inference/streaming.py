@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
+from gartk.data.prompting import by_region
 from gartk.inference.batching import evaluating, prepare_batch, seeded
+from gartk.models.llms.causal_lm import markup_ids
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gartk.models.llms.causal_lm import CausalLM
     from gartk.models.region_vlm import Inputs, RegionVLM
     from gartk.structures import Sample
 
@@ -28,6 +31,19 @@ class _Cancelled(StoppingCriteria):
         return torch.full(
             (input_ids.shape[0],), self.event.is_set(), dtype=torch.bool, device=input_ids.device
         )
+
+
+class _Streamer(TextIteratorStreamer):
+    """Gives what ``CausalLM.decode`` keeps: prompts stay, also as special tokens, markup goes."""
+
+    def __init__(self, llm: CausalLM) -> None:
+        super().__init__(llm.tokenizer, skip_special_tokens=False)
+        self._markup = torch.tensor(sorted(markup_ids(llm.tokenizer, llm.tokens)))
+
+    def put(self, value: Tensor) -> None:
+        """Take the new ids of one row, without those of markup."""
+        flat = value.flatten().cpu()
+        super().put(flat[~torch.isin(flat, self._markup)])
 
 
 def stream_reply(
@@ -46,7 +62,8 @@ def stream_reply(
     batch = prepare_batch(model, [processor(sample)], pad_id=processor.pad_id)
     with evaluating(model):
         inputs = model.inputs(batch)
-    return _pieces(model, inputs, max_new_tokens, options, seed)
+    numbers = batch.regions.tokens.tolist()
+    return _pieces(model, inputs, max_new_tokens, options, seed, numbers)
 
 
 def _pieces(
@@ -55,8 +72,9 @@ def _pieces(
     max_new_tokens: int,
     options: Mapping[str, Any],
     seed: int | None,
+    numbers: Sequence[int],
 ) -> Iterator[str]:
-    streamer = TextIteratorStreamer(model.llm.tokenizer, skip_special_tokens=True)
+    streamer = _Streamer(model.llm)
     cancelled = _Cancelled()
     failure: list[BaseException] = []
 
@@ -80,7 +98,8 @@ def _pieces(
     started = False
     held = ""
     try:
-        for piece in streamer:
+        for raw in streamer:
+            piece = by_region(raw, numbers)
             # ``ask`` strips its text: leave the first blanks out, and hold blanks back until more follows.
             text = held + (piece if started else piece.lstrip())
             kept = text.rstrip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -171,16 +171,25 @@ def load_prefixed(
     assign(module, own, str(folder), optional=optional)
 
 
-def assign(module: nn.Module, state: dict[str, Tensor], source: str, *, optional: Sequence[str] = ()) -> None:
+def assign(
+    module: nn.Module,
+    state: dict[str, Tensor],
+    source: str,
+    *,
+    optional: Sequence[str] = (),
+    named: Callable[[str], str] = str,
+) -> None:
     """Copy weights into a module; every weight must be there, once, in the right shape.
+
+    ``named`` gives the name of a weight in the file, for errors.
 
     Raises: CheckpointError naming what does not fit.
     """
     own = module.state_dict()
-    missing = sorted(set(own) - set(state) - set(optional))
-    extra = sorted(set(state) - set(own))
+    missing = sorted(map(named, set(own) - set(state) - set(optional)))
+    extra = sorted(map(named, set(state) - set(own)))
     shapes = [
-        f"{key}: {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model"
+        f"{named(key)}: {tuple(state[key].shape)} in the file, {tuple(own[key].shape)} in the model"
         for key in sorted(set(own) & set(state))
         if own[key].shape != state[key].shape
     ]
@@ -190,6 +199,17 @@ def assign(module: nn.Module, state: dict[str, Tensor], source: str, *, optional
         raise CheckpointError(f"The weights of {source} do not fit the model. {text}.")
     for key, value in state.items():
         own[key].copy_(value)
+
+
+def read_tensors(files: Sequence[Path]) -> dict[str, Tensor]:
+    """Read all tensors of some safetensors files, in the types that they are stored in.
+
+    Raises: CheckpointError naming a file that is missing or damaged.
+    """
+    for file in files:
+        if not file.is_file():
+            raise CheckpointError(f"{file} does not exist. Give the folder that holds {file.name}.")
+    return _read({key: file for file in files for key in _keys(file)})
 
 
 def _keys(file: Path) -> list[str]:
@@ -273,9 +293,6 @@ def load_weights(model: nn.Module, folder: str | Path) -> None:
 
     Raises: CheckpointError if they do not fit.
     """
-    file = Path(folder) / WEIGHTS_NAME
-    if not file.is_file():
-        raise CheckpointError(f"{file} does not exist. Give the folder that holds {WEIGHTS_NAME}.")
-    state = _read(dict.fromkeys(_keys(file), file))
+    state = read_tensors([Path(folder) / WEIGHTS_NAME])
     shared = set(model.state_dict()) - set(own_state(model))
     assign(model, state, str(folder), optional=sorted(shared))

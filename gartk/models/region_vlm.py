@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gartk.compat.switches import ReleaseCompat
+from gartk.data.crops import crop_tiler
 from gartk.data.processor import RegionProcessor
-from gartk.data.prompting import IGNORE, PromptTemplate
+from gartk.data.prompting import IGNORE, PromptTemplate, by_region
 from gartk.errors import ConfigError, DataError
+from gartk.geometry import boxes_scaled_twice
 from gartk.models.building import new_weights_as, number_type
+from gartk.models.extractors.views import View, ViewEncoder, views_of
 from gartk.models.placement import place
 from gartk.models.splice import splice
 from gartk.registry import CONNECTORS, LLMS, MODELS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
+from gartk.structures import CropRule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gartk.structures import Batch, VisualFeatures
+    from gartk.structures import Batch, FeatureMap, RegionBatch, VisualFeatures
 
 PartCfg = Mapping[str, Any]
 
@@ -58,12 +64,15 @@ class RegionVLM(nn.Module):
 
     Order of work: tiles -> patch embeddings (+ prompt embedding) -> tower -> connector -> tokens
     and one map per image -> region extractor -> tokens at their placeholders -> language model.
+    An extractor that needs crops is given them with the means to encode them (``Views``); where neither
+    it nor the language model reads the whole image, the tower does not run on it.
     Every part is a config (``dict(type=...)``). An ablation row of the paper is the choice of
     ``use_global``, ``prompt_encoder`` and ``region_extractor``.
 
     ``dtype`` is the type of the weights (training in mixed precision keeps "float32" and sets
     ``precision``); ``device_map`` spreads them over devices for inference, as accelerate reads it
-    (``"auto"``, or module names to devices).
+    (``"auto"``, or module names to devices). ``release_compat`` switches single deviations of the
+    authors' release on (see ``gartk.compat``); all are off by default.
 
     Shapes: any batch size, tile counts and region counts; see ``gartk.structures.Batch``.
     Raises: ConfigError if a part is missing or the parts leave nothing visual to read.
@@ -83,8 +92,10 @@ class RegionVLM(nn.Module):
         max_length: int | None = None,
         dtype: str | torch.dtype = "float32",
         device_map: str | dict[str, Any] | None = None,
+        release_compat: Mapping[str, bool] | ReleaseCompat | None = None,
     ) -> None:
         super().__init__()
+        self.release_compat = ReleaseCompat.from_cfg(release_compat, path="model.release_compat")
         open_parts = {"prompt_encoder": "MaskPrompt", "region_extractor": "RoIAlignReplay"}
         for name, cfg in (("prompt_encoder", prompt_encoder), ("region_extractor", region_extractor)):
             if cfg is None:
@@ -104,7 +115,7 @@ class RegionVLM(nn.Module):
                 prompt_encoder or {}, path="model.prompt_encoder", offer=site
             )
             self.region_extractor = REGION_EXTRACTORS.build(
-                region_extractor or {}, path="model.region_extractor", offer={"dim": width}
+                region_extractor or {}, path="model.region_extractor", offer=self._offer_to_extractor()
             )
         if not use_global and not self.region_extractor.num_tokens:
             raise ConfigError(
@@ -131,6 +142,35 @@ class RegionVLM(nn.Module):
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def encodes_images(self) -> bool:
+        """Whether the tower runs on whole images to give global tokens or the map of the extractor."""
+        return self.use_global or "map" in self._needs
+
+    @property
+    def looks_at_images(self) -> bool:
+        """Whether anything reads the whole image, be it an extractor that encodes it by itself."""
+        return self.encodes_images or "image" in self._needs
+
+    @property
+    def _needs(self) -> frozenset[str]:
+        """What the extractor reads; one that does not say so reads the map."""
+        return frozenset(getattr(self.region_extractor, "needs", ("map",)))
+
+    def _offer_to_extractor(self) -> dict[str, Any]:
+        """What a region extractor may ask about the parts around it, see ``RegionExtractor``."""
+        vision = self.vision
+        offer = {
+            "dim": self.llm.hidden_size,
+            "tower_dim": vision.embed_dim,
+            "tower_out_dim": vision.out_dim,
+            "tower_layers": len(vision.blocks()),
+            "tower_heads": vision.num_heads,
+        }
+        if hasattr(vision.tiler, "for_crops"):
+            offer["crop_hw"] = crop_tiler(vision.tiler).grid((64, 64)).cell_hw
+        return offer
+
     def make_processor(self, *, training: bool = False) -> RegionProcessor:
         """Give the processor that encodes samples for this model."""
         return RegionProcessor(
@@ -143,32 +183,56 @@ class RegionVLM(nn.Module):
             template=self.template,
             max_length=self.max_length,
             training=training,
+            compat=self.release_compat,
+            crop_rule=getattr(self.region_extractor, "crop_rule", CropRule())
+            if "crops" in self._needs
+            else None,
+            tile_images=self.looks_at_images,
         )
+
+    @property
+    def _encoder(self) -> ViewEncoder:
+        return ViewEncoder(self.vision, self.prompt_encoder, self.connector)
 
     def encode_images(self, batch: Batch) -> list[VisualFeatures]:
         """Encode the images with their prompts: tokens and one map for each."""
-        prompt = self.prompt_encoder(batch.regions, batch.grids)
-        patches = self.vision.encode(batch.pixels, batch.grids, prompt)
-        return self.vision.assemble(self.connector(patches, batch.grids), batch.grids)
+        patches = self._encoder.patches(View(batch.pixels, batch.grids, batch.regions))
+        return self.vision.assemble(self._encoder.cells(patches, batch.grids), batch.grids)
 
     def inputs(self, batch: Batch, features: list[VisualFeatures] | None = None) -> Inputs:
         """Embed the text with all visual tokens in place, and give every token its position.
 
         ``features`` takes already encoded images, e.g. for several questions about one image.
         """
-        features = self.encode_images(batch) if features is None else features
-        tokens = [f.tokens if self.use_global else f.tokens[:0] for f in features]
+        if features is None:
+            features = self.encode_images(batch) if self.encodes_images else []
+        text = self.llm.embed(batch.input_ids)
         embeddings = splice(
-            self.llm.embed(batch.input_ids),
+            text,
             batch.input_ids,
-            image_tokens=tokens,
+            image_tokens=[f.tokens for f in features] if self.use_global else [text[0, :0]] * len(batch),
             image_id=self.llm.image_id,
-            region_tokens=self.region_extractor([f.map for f in features], batch.regions),
+            region_tokens=self._local_tokens(batch, [f.map for f in features]),
             region_ids=self.llm.region_ids,
             regions=batch.regions,
         )
         positions = self.llm.positions(batch, token_hw=self.region_extractor.token_hw)
         return Inputs(embeddings, batch.attention_mask, positions)
+
+    def _local_tokens(self, batch: Batch, maps: list[FeatureMap]) -> Tensor:
+        """Let the extractor give the tokens of all regions: (K, num_tokens, D)."""
+        regions = self._regions_on_maps(batch)
+        views = () if self._needs <= {"map"} else (views_of(batch, self._encoder, "crops" in self._needs),)
+        local: Tensor = self.region_extractor(maps, regions, *views)
+        return local
+
+    def _regions_on_maps(self, batch: Batch) -> RegionBatch:
+        """The regions as the extractor is to see them."""
+        regions = batch.regions
+        if not self.release_compat.double_scaled_roi:
+            return regions
+        boxes = boxes_scaled_twice(regions.boxes_norm, regions.image_index, batch.grids)
+        return replace(regions, boxes_norm=boxes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Give the logits of every position: (B, L, V)."""
@@ -206,18 +270,25 @@ class RegionVLM(nn.Module):
         if not bool(batch.attention_mask[:, -1].all()):
             raise DataError("generate needs rows padded on the left: collate(..., pad_side='left').")
         new = self.llm.generate(*self.inputs(batch), max_new_tokens=max_new_tokens, **sampling)
-        return [self.read_reply(row) for row in new]
+        numbers = [batch.regions.tokens[batch.regions.image_index == row].tolist() for row in range(len(new))]
+        return [self.read_reply(row, own) for row, own in zip(new, numbers, strict=True)]
 
-    def read_reply(self, row: Tensor) -> Generated:
-        """Cut one row of new ids (n,) at its end token and turn it into text."""
+    def read_reply(self, row: Tensor, numbers: Sequence[int] = ()) -> Generated:
+        """Cut one row of new ids (n,) at its end token and turn it into text.
+
+        ``numbers[i]`` is the number of the prompt that stood for region i, where it was not i.
+        """
         ends = (row == self.llm.end_id).nonzero()[:, 0]
         length = int(ends[0]) if len(ends) else len(row)
-        return Generated(self.llm.decode(row[:length]), length + bool(len(ends)), bool(len(ends)))
+        text = by_region(self.llm.decode(row[:length]), numbers)
+        return Generated(text, length + bool(len(ends)), bool(len(ends)))
 
     def saved_cfg(self) -> dict[str, Any]:
         """The config that rebuilds this model's structure from its own checkpoint alone."""
         cfg: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in self._cfg.items()}
         cfg["type"] = MODELS.name_of(type(self))
+        if self.release_compat.on():
+            cfg["release_compat"] = self.release_compat.on()
         for name, registry in _REGISTRIES.items():
             part = getattr(self, name)
             cfg[name]["type"] = registry.name_of(type(part))

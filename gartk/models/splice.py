@@ -27,8 +27,8 @@ def splice(
 ) -> Tensor:
     """Replace image and region placeholders by their tokens, in one copy of the embeddings.
 
-    Region i of sample b goes to the places in row b that hold ``region_ids[i]``; the order of the
-    blocks in the text does not matter. Works for rows padded on either side.
+    A region that ``<Prompt i>`` stands for goes to the places in its row that hold ``region_ids[i]``; the
+    order of the blocks in the text does not matter. Works for rows padded on either side.
 
     Shapes: embeddings (B, L, D); input_ids (B, L); image_tokens B tensors (L_b, D), empty where
     the model reads no image tokens; region_tokens (K, T, D); returns (B, L, D).
@@ -56,11 +56,12 @@ def region_places(
     Shapes: input_ids (B, L); returns (K * tokens_per_region,) int64 into B * L.
     Raises: DataError if a region's placeholders are missing, too many, or of no region.
     """
-    beyond = (regions.prompt_index >= len(region_ids)).nonzero()[:, 0]
+    number = regions.tokens
+    beyond = (number >= len(region_ids)).nonzero()[:, 0]
     if len(beyond):
         raise DataError(
             f"Row {int(regions.image_index[beyond[0]])} of the batch has region"
-            f" {int(regions.prompt_index[beyond[0]])}, but there are placeholders for only"
+            f" {int(number[beyond[0]])}, but there are placeholders for only"
             f" {len(region_ids)} regions."
         )
     ids = torch.as_tensor(region_ids, device=input_ids.device)
@@ -72,7 +73,7 @@ def region_places(
     slots = len(ids)
     have = torch.bincount(row * slots + prompt, minlength=len(input_ids) * slots)
     want = torch.zeros_like(have)
-    want[regions.image_index * slots + regions.prompt_index] = tokens_per_region
+    want[regions.image_index * slots + number] = tokens_per_region
     if not torch.equal(have, want):
         wrong = int((have != want).nonzero()[0, 0])
         raise DataError(
@@ -80,7 +81,9 @@ def region_places(
             f" <Prompt{wrong % slots}>, but the extractor gives {int(want[wrong])} tokens for it."
             " Encode samples with the processor of this model (model.make_processor())."
         )
-    return found[torch.argsort(row * slots + prompt, stable=True)]
+    blocks = found[torch.argsort(row * slots + prompt, stable=True)].view(len(regions), tokens_per_region)
+    place = torch.argsort(torch.argsort(regions.image_index * slots + number))
+    return blocks[place].flatten()
 
 
 def _check_counts(have: list[int], want: list[int], what: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gartk.structures import FeatureMap, RegionBatch, Thumbnail, TileGrid
+from gartk.structures import Crops, FeatureMap, RegionBatch, Thumbnail, TileGrid
 
 RAGGED = ((1, 1), (2, 3), (2, 1))
 """Rows and columns of tiles of three images in one batch."""
@@ -115,6 +115,46 @@ def select_regions(regions: RegionBatch, keep: Sequence[int]) -> RegionBatch:
         prompt_index=torch.cat(prompts) if prompts else index,
         masks=masks,
         points=[regions.points[i] for i in index.tolist()],
+    )
+
+
+def make_pixels(grids: Sequence[TileGrid], *, seed: int = 0) -> list[Tensor]:
+    """Give random tiles for every grid.
+
+    Shapes: each (num_tiles, 3, h, w).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(grid.num_tiles, 3, *grid.tile_hw, generator=generator) for grid in grids]
+
+
+def make_crops(grid: TileGrid, count: int, *, seed: int = 0) -> Crops:
+    """Give random crops on one tile each: an ellipse in the middle third is the region.
+
+    Shapes: as Crops says; ``grid`` is that of every crop.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    boxes = torch.tensor([1 / 3, 1 / 3, 2 / 3, 2 / 3]).repeat(count, 1)
+    corner = torch.rand(count, 2, generator=generator) * 0.5
+    return Crops(
+        pixels=torch.randn(count, 3, *grid.tile_hw, generator=generator),
+        masks=_ellipse(boxes, grid.tile_hw),
+        boxes_norm=boxes,
+        points=[torch.tensor([[0.5, 0.5, 1.0]])] * count,
+        in_image_norm=torch.cat([corner, corner + 0.5], 1),
+        grids=[grid] * count,
+    )
+
+
+def select_crops(crops: Crops, keep: Sequence[int]) -> Crops:
+    """Give some of the crops, in the order of ``keep``."""
+    index = torch.tensor(list(keep), dtype=torch.int64)
+    return Crops(
+        pixels=crops.pixels[index],
+        masks=crops.masks[index],
+        boxes_norm=crops.boxes_norm[index],
+        points=[crops.points[i] for i in index.tolist()],
+        in_image_norm=crops.in_image_norm[index],
+        grids=[crops.grids[i] for i in index.tolist()],
     )
 
 

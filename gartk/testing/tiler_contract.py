@@ -30,7 +30,8 @@ def check_tiler(spec: PartSpec) -> None:
     Promises: ``grid`` is the grid that ``tile_image`` gives; its shapes are true and whole patches
     and cells; arrays and PIL images give the same; a mask lies on the tiles where the image has its
     pixels, tiles in raster order; full and empty masks stay so; a mask of one pixel does not
-    vanish; no masks give (0, T, h, w); it can be pickled and repeats itself.
+    vanish; no masks give (0, T, h, w); it can be pickled and repeats itself. ``for_crops()``, which only
+    extractors that need crops ask for, gives a tiler that puts images of any size on one tile of one size.
 
     Raises: ContractViolation naming the promise that is broken.
     """
@@ -43,6 +44,24 @@ def check_tiler(spec: PartSpec) -> None:
         _check_image(tiler, image_hw)
         _check_masks(tiler, image_hw)
         _check_alignment(tiler, image_hw)
+    if hasattr(tiler, "for_crops"):
+        _check_crops(tiler.for_crops(), tiler.grid(_SIZES_HW[0]))
+
+
+def _check_crops(single: Tiler, whole: TileGrid) -> None:
+    pickled(single, "The tiler for crops")
+    for image_hw in _SIZES_HW:
+        grid = single.grid(image_hw)
+        _check_grid(grid, image_hw)
+        promise = "for_crops() puts an image of any size on one tile of one size."
+        first = single.grid(_SIZES_HW[0])
+        same = (grid.num_tiles, grid.tile_hw) == (1, first.tile_hw)
+        require(same, promise, f"{grid.num_tiles} tiles of {grid.tile_hw} for an image of {image_hw}")
+        cells = (grid.patch_px, grid.pool) == (whole.patch_px, whole.pool)
+        require(cells, "The cells of crops are those of whole images.", f"{grid.patch_px}, {grid.pool}")
+        _check_image(single, image_hw)
+        _check_masks(single, image_hw)
+        _check_alignment(single, image_hw)
 
 
 def _check_grid(grid: TileGrid, image_hw: tuple[int, int]) -> None:

@@ -61,6 +61,19 @@ def toy_vision(**changes: Any) -> dict[str, Any]:
     }
 
 
+def toy_timm_vit(**changes: Any) -> dict[str, Any]:
+    """Config of a plain timm tower on tiles of 64 px: 4x4 patches, at most 4 tiles and a thumbnail."""
+    return {
+        "type": "TimmViT",
+        "model": "vit_small_patch16_224",
+        "model_args": {"embed_dim": 64, "depth": 2, "num_heads": 2},
+        "tile_px": 64,
+        "max_num_tiles": 4,
+        "pool": 2,
+        **changes,
+    }
+
+
 def toy_llm(**changes: Any) -> dict[str, Any]:
     """Config of a decoder of width 48 with the shipped tokenizer."""
     return {

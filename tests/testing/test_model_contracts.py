@@ -14,10 +14,17 @@ from gartk.models.llms import CausalLM
 from gartk.models.vision import PerceptionLMVision
 from gartk.registry import CONNECTORS, LLMS, VISION_BACKBONES
 from gartk.testing.contracts import ContractViolation, check_connector, check_llm, check_vision_backbone
-from gartk.testing.toy import toy_llm, toy_vision
+from gartk.testing.toy import toy_llm, toy_timm_vit, toy_vision
+from gartk.testing.toy_internvl import toy_internvl_vision
+from gartk.testing.toy_qwen import toy_qwen_llm, toy_qwen_vision
 
-TOY_VISION = {"PerceptionLMVision": toy_vision()}
-TOY_LLM = {"CausalLM": toy_llm()}
+TOY_VISION = {
+    "InternVLVision": toy_internvl_vision(),
+    "PerceptionLMVision": toy_vision(),
+    "Qwen2_5_VLVision": toy_qwen_vision(),
+    "TimmViT": toy_timm_vit(),
+}
+TOY_LLM = {"CausalLM": toy_llm(), "Qwen2_5_VLDecoder": toy_qwen_llm()}
 
 
 @pytest.mark.parametrize("name", VISION_BACKBONES.names())

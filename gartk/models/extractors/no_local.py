@@ -11,6 +11,7 @@ from gartk.registry import REGION_EXTRACTORS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gartk.models.extractors.views import Views
     from gartk.structures import FeatureMap, RegionBatch
 
 
@@ -24,6 +25,6 @@ class NoLocal(RegionExtractor):
 
     num_tokens = 0
 
-    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:
+    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
         """Give (K, 0, D)."""
         return maps[0].data.new_zeros((len(regions), 0, maps[0].data.shape[0]))

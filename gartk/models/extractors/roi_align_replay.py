@@ -16,6 +16,7 @@ from gartk.registry import REGION_EXTRACTORS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gartk.models.extractors.views import Views
     from gartk.structures import FeatureMap, RegionBatch
 
 
@@ -40,18 +41,13 @@ class RoIAlignReplay(RegionExtractor):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
-        if len(size) != 2 or min(size) < 1:
-            raise ConfigError(
-                f"RoIAlignReplay: output_size must be one or two positive numbers; got {output_size!r}."
-            )
-        self.output_size = self.token_hw = (int(size[0]), int(size[1]))
+        self.output_size = self.token_hw = output_hw(output_size, type(self).__name__)
         self.sampling_ratio = sampling_ratio
         self.aligned = aligned
         self.backend = backend
         self.num_tokens = self.output_size[0] * self.output_size[1]
 
-    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:
+    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
         """Replay every region from its own image's map."""
         tokens = roi_align(
             [feature_map.data for feature_map in maps],
@@ -62,6 +58,17 @@ class RoIAlignReplay(RegionExtractor):
             backend=self.backend,
         )
         return tokens.flatten(2).transpose(1, 2)
+
+
+def output_hw(output_size: int | Sequence[int], owner: str) -> tuple[int, int]:
+    """Read the (rows, columns) of tokens that a config asks for.
+
+    Raises: ConfigError for anything but one or two positive numbers.
+    """
+    size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    if len(size) != 2 or min(size) < 1:
+        raise ConfigError(f"{owner}: output_size must be one or two positive numbers; got {output_size!r}.")
+    return int(size[0]), int(size[1])
 
 
 def boxes_on_maps(maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:

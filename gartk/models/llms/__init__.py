@@ -1,5 +1,6 @@
 """Language models: embeddings to hidden states, logits and text."""
 
 from gartk.models.llms.causal_lm import CausalLM
+from gartk.models.llms.mrope import Qwen2_5_VLDecoder
 
-__all__ = ["CausalLM"]
+__all__ = ["CausalLM", "Qwen2_5_VLDecoder"]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import AddedToken
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.building import add_lora, blank_weights, check_attention, checkpoint_activations
 from gartk.models.checkpoints import (
+    CONFIG_NAME,
     TOKENIZER_NAME,
     has_weights,
     is_structure_only,
     load_prefixed,
     read_hf_config,
+    read_json,
     resolve_pretrained,
 )
 from gartk.registry import LLMS
@@ -51,8 +54,9 @@ class CausalLM(nn.Module):
     folder, a hub id or ``"tiny"`` (shipped); by default the checkpoint's own.
 
     ``prompt`` and ``region`` are patterns for the tokens of region i; ``region_offset`` shifts the
-    number in ``region``. Missing tokens are added; the vocabulary only ever grows. ``lora`` holds
-    arguments of peft's LoraConfig; the embeddings of the prompt tokens are trained beside it.
+    number in ``region``, which may also be a list of ``num_prompts`` names. Missing tokens are added; the
+    vocabulary only ever grows. ``lora`` holds arguments of peft's LoraConfig; the embeddings of the prompt
+    tokens are trained beside it.
 
     Raises: ConfigError for contradicting arguments; CheckpointError for missing weights.
     """
@@ -66,7 +70,7 @@ class CausalLM(nn.Module):
         chat: dict[str, Any],
         image: str = "<|image|>",
         prompt: str = "<Prompt{}>",
-        region: str = "<|region_pad_{}|>",
+        region: str | Sequence[str] = "<|region_pad_{}|>",
         region_offset: int = 0,
         num_prompts: int = 16,
         image_wrap: tuple[str, str] = ("", ""),
@@ -80,16 +84,19 @@ class CausalLM(nn.Module):
             raise ConfigError("CausalLM needs either 'pretrained' or 'config'.")
         if config is not None and tokenizer is None:
             raise ConfigError("CausalLM with 'config' needs a 'tokenizer' (a folder, a hub id or 'tiny').")
-        self.tokens = PromptTokens(
+        self.prompt_pattern, self.region_pattern = prompt, region
+        self.region_offset = region_offset
+        tokens = PromptTokens(
             image=image,
             prompts=[prompt.format(i) for i in range(num_prompts)],
-            regions=[region.format(i + region_offset) for i in range(num_prompts)],
+            regions=_region_names(region, region_offset, num_prompts),
             image_wrap=(image_wrap[0], image_wrap[1]),
             region_wrap=(region_wrap[0], region_wrap[1]),
         )
         self.chat = ChatFormat(**chat)
         self.tokenizer = load_tokenizer(tokenizer or str(pretrained))
-        add_prompt_tokens(self.tokenizer, self.tokens)
+        add_prompt_tokens(self.tokenizer, tokens)
+        self.use_tokens(tokens)
         self.lm = self._decoder(pretrained, config, check_attention(attention, "model.llm"))
         if len(self.tokenizer) > self.embed_rows:
             self.lm.resize_token_embeddings(len(self.tokenizer))
@@ -97,17 +104,20 @@ class CausalLM(nn.Module):
             checkpoint_activations(self.lm)
         self.hidden_size = int(self.lm.get_input_embeddings().weight.shape[1])
         vocab = self.tokenizer.get_vocab()
-        self.image_id = vocab[self.tokens.image]
-        self.region_ids = [vocab[name] for name in self.tokens.regions]
-        added = self.tokenizer.added_tokens_decoder
-        prompt_ids = {vocab[name] for name in self.tokens.prompts}
-        prompts = {"embed_tokens": sorted(prompt_ids)}
+        prompts = {"embed_tokens": sorted(vocab[name] for name in tokens.prompts)}
         add_lora(self.lm, lora, "model.llm", trainable_token_indices=prompts)
-        self._hidden_ids = {i for i, token in added.items() if token.special} - prompt_ids
         end = self.tokenizer.encode(self.chat.after["assistant"], add_special_tokens=False)
         if not end:
             raise ConfigError("chat.after['assistant'] must close the answer, e.g. with '<|eot_id|>'.")
         self.end_id = int(end[0])
+
+    def use_tokens(self, tokens: PromptTokens) -> None:
+        """Take these tokens, which the tokenizer has, as the prompts and placeholders."""
+        vocab = self.tokenizer.get_vocab()
+        self.tokens = tokens
+        self.image_id = vocab[tokens.image]
+        self.region_ids = [vocab[name] for name in tokens.regions]
+        self._markup = markup_ids(self.tokenizer, tokens)
 
     @property
     def embed_rows(self) -> int:
@@ -164,7 +174,7 @@ class CausalLM(nn.Module):
 
     def decode(self, ids: Tensor) -> str:
         """Turn new ids into text; ``<Prompt i>`` stays, also where it is a special token, markup goes."""
-        kept = [i for i in ids.tolist() if i not in self._hidden_ids]
+        kept = [i for i in ids.tolist() if i not in self._markup]
         return str(self.tokenizer.decode(kept, skip_special_tokens=False)).strip()
 
     def saved_cfg(self) -> dict[str, Any]:
@@ -175,7 +185,11 @@ class CausalLM(nn.Module):
         config["vocab_size"] = self.embed_rows
         for key in ("transformers_version", "architectures", "dtype", "_name_or_path"):
             config.pop(key, None)
-        return {"pretrained": None, "config": config, "tokenizer": f"./{TOKENIZER_NAME}"}
+        saved = {"pretrained": None, "config": config, "tokenizer": f"./{TOKENIZER_NAME}"}
+        saved["num_prompts"] = len(self.tokens.prompts)
+        if not isinstance(self.region_pattern, str):
+            saved["region"] = list(self.tokens.regions)
+        return saved
 
     def _decoder(self, pretrained: str | None, config: dict[str, Any] | None, attention: str) -> Any:
         if pretrained is None:
@@ -214,6 +228,14 @@ class CausalLM(nn.Module):
         return lm
 
 
+def _region_names(region: str | Sequence[str], offset: int, count: int) -> list[str]:
+    if isinstance(region, str):
+        return [region.format(i + offset) for i in range(count)]
+    if len(region) != count:
+        raise ConfigError(f"model.llm.region lists {len(region)} tokens for num_prompts={count} regions.")
+    return list(region)
+
+
 def count_tokens(attention_mask: Tensor) -> Tensor:
     """Number the unpadded tokens of every row from 0: (B, L) -> (B, L)."""
     return (attention_mask.cumsum(-1) - 1).clamp(min=0)
@@ -237,9 +259,27 @@ def load_tokenizer(source: str) -> PreTrainedTokenizerBase:
     if is_structure_only() and not list(folder.glob("tokenizer*")):
         folder = ASSETS / "tiny_tokenizer"
     try:
-        return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
+        return AutoTokenizer.from_pretrained(
+            str(folder), use_fast=True, config=_stand_in_config(folder), trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} holds no tokenizer that transformers can load: {error}") from error
+
+
+def _stand_in_config(folder: Path) -> PreTrainedConfig | None:
+    """What AutoTokenizer is to read in place of a config of a model that transformers does not know.
+
+    It would warn of it, or ask whether to run code that the folder names.
+    """
+    path = folder / CONFIG_NAME
+    kind = read_json(path).get("model_type") if path.is_file() else None
+    return None if kind is None or kind in CONFIG_MAPPING else PreTrainedConfig()
+
+
+def markup_ids(tokenizer: PreTrainedTokenizerBase, tokens: PromptTokens) -> frozenset[int]:
+    """The ids that text leaves out: special tokens, but not ``<Prompt i>`` where it is one."""
+    added = tokenizer.added_tokens_decoder.items()
+    return frozenset(i for i, token in added if token.special and token.content not in tokens.prompts)
 
 
 def add_prompt_tokens(tokenizer: PreTrainedTokenizerBase, tokens: PromptTokens) -> int:

@@ -27,7 +27,8 @@ class VisionBackbone(nn.Module, ABC):
 
     Attributes: ``tiler`` cuts images for it; ``embed_dim`` is the width at the prompt site,
     ``out_dim`` that of its output; ``patch_order`` the order in
-    which the patches of a tile leave its patch embedding.
+    which the patches of a tile leave its patch embedding; ``num_heads`` the attention heads of its layers,
+    None where it does not tell.
     """
 
     patch_order: ClassVar[Literal["raster", "merge_block"]] = "raster"
@@ -35,6 +36,7 @@ class VisionBackbone(nn.Module, ABC):
     embed_dim: int
     out_dim: int
     patch_px: int
+    num_heads: int | None = None
 
     @abstractmethod
     def prompt_site(self) -> nn.Module:

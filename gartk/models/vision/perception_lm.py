@@ -67,6 +67,7 @@ class PerceptionLMVision(VisionBackbone):
         add_lora(self.tower, lora, "model.vision")
         self._num_prefix = int(vit.num_prefix_tokens)
         self.embed_dim = self.out_dim = int(vit.embed_dim)
+        self.num_heads = int(vit.blocks[0].attn.num_heads)
         self.patch_px = int(vit.patch_embed.patch_size[0])
         tile_px = int(vit.patch_embed.img_size[0])
         self.tiler = TILERS.build(

@@ -1,0 +1,231 @@
+"""Writing a model in the layout of the authors' release, so that their code reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from huggingface_hub import save_torch_state_dict
+
+from gartk.compat.switches import AS_RELEASED
+from gartk.errors import CheckpointError
+from gartk.models.checkpoints import CONFIG_NAME, read_json
+from gartk.models.connectors.perception_lm import PerceptionLMConnector
+from gartk.models.extractors.roi_align_replay import RoIAlignReplay
+from gartk.models.llms.causal_lm import CausalLM, load_tokenizer
+from gartk.models.packed import RELEASE_MODEL_TYPE, Packed, copy_small_files, write_json
+from gartk.models.prompts.mask import MaskPrompt
+from gartk.models.release import (
+    CHAT,
+    EMBED_WEIGHT,
+    HEAD_WEIGHT,
+    MASK_PLANES,
+    MASK_WEIGHT,
+    NO_PROMPT,
+    REPLAY_SIZE,
+    ReleaseConfig,
+    to_release,
+)
+from gartk.models.vision.perception_lm import PerceptionLMVision
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from gartk.models.region_vlm import RegionVLM
+
+_PARTS = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
+
+
+def write_release(packed: Packed, folder: Path, *, max_shard_size: str = "5GB") -> list[str]:
+    """Write a folder in the release's layout; give notes on what its code will do otherwise.
+
+    A model that came from the release gets that folder's own config, tokenizer and processor files back
+    as long as they are true of it; the weights are written as they are.
+
+    Raises: CheckpointError naming the part that the layout has no place for.
+    """
+    model = packed.structure()
+    _check(model)
+    state = {to_release(name): value for name, value in packed.state.items()}
+    _check_names(state)
+    state[MASK_WEIGHT] = _three_planes(state[MASK_WEIGHT])
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = _still_true(packed, model)
+    tokenizer = model.llm.tokenizer
+    if kept is not None:
+        copy_small_files(kept, folder)
+    else:
+        _add_no_prompt(state, tokenizer, model.llm.tokens.prompts)
+        tokenizer.save_pretrained(folder)
+        write_json(folder / CONFIG_NAME, _config(model, packed.tied, state))
+        write_json(folder / "preprocessor_config.json", _processor(model))
+    save_torch_state_dict(state, folder, max_shard_size=max_shard_size, metadata={"format": "pt"})
+    return _notes(model, kept is not None)
+
+
+def _check(model: RegionVLM) -> None:
+    """Refuse what the release's code cannot do."""
+    extractor, encoder = model.region_extractor, model.prompt_encoder
+    kinds: dict[str, type] = {
+        "vision": PerceptionLMVision,
+        "connector": PerceptionLMConnector,
+        "llm": CausalLM,
+        "prompt_encoder": MaskPrompt,
+        "region_extractor": RoIAlignReplay,
+    }
+    for name, kind in kinds.items():
+        if type(getattr(model, name)) is not kind:
+            found = type(getattr(model, name)).__name__
+            raise CheckpointError(
+                f"The release's layout has no place for this model: {name} is {found}, and it needs"
+                f" {kind.__name__}."
+            )
+    size = (REPLAY_SIZE, REPLAY_SIZE)
+    needs = {
+        "llm.config.model_type 'llama'": model.llm.lm.config.model_type == "llama",
+        "prompt_encoder.mode 'union'": encoder.mode == "union",
+        f"prompt_encoder.in_planes 1 or {MASK_PLANES}": encoder.in_planes in (1, MASK_PLANES),
+        f"region_extractor.output_size {REPLAY_SIZE}": extractor.output_size == size,
+        "region_extractor.sampling_ratio 2": extractor.sampling_ratio == 2,
+        "region_extractor.aligned True": extractor.aligned,
+        "use_global True": model.use_global,
+    }
+    for need, met in needs.items():
+        if not met:
+            raise CheckpointError(f"The release's layout has no place for this model: it needs {need}.")
+
+
+def _check_names(state: dict[str, Tensor]) -> None:
+    adapters = [name for name in state if "lora_" in name or not name.startswith(("mllm.", "mask_patch"))]
+    if adapters:
+        raise CheckpointError(
+            f"The release's layout has no place for {', '.join(adapters[:3])} ({len(adapters)} weights)."
+            " Merge low-rank adapters first."
+        )
+
+
+def _three_planes(kernel: Tensor) -> Tensor:
+    """Give a mask kernel the three channels of the release; the same function exactly."""
+    if kernel.shape[1] == MASK_PLANES:
+        return kernel
+    return torch.cat([kernel, kernel.new_zeros((len(kernel), MASK_PLANES - 1, *kernel.shape[2:]))], 1)
+
+
+def _still_true(packed: Packed, model: RegionVLM) -> Path | None:
+    """The folder with the release's own files, if they describe this model too."""
+    files = packed.release_files
+    if files is None:
+        return None
+    try:
+        tokenizer = load_tokenizer(str(files))
+        cfg = ReleaseConfig(files / CONFIG_NAME, read_json(files / CONFIG_NAME)).model_cfg(tokenizer, files)
+        cfg["prompt_encoder"]["in_planes"] = model.prompt_encoder.in_planes
+        cfg["llm"]["config"]["tie_word_embeddings"] = packed.tied
+        state = dict(packed.state)
+        other = Packed(cfg, state, files, str(files)).structure()
+    except CheckpointError:
+        return None
+    theirs, own = other.saved_cfg(), model.saved_cfg()
+    same = all(theirs[part] == own[part] for part in _PARTS)
+    return files if same and tokenizer.get_vocab() == model.llm.tokenizer.get_vocab() else None
+
+
+def _add_no_prompt(state: dict[str, Tensor], tokenizer: PreTrainedTokenizerBase, prompts: Any) -> None:
+    """Give the background of the id picture its token, which has to follow the prompts.
+
+    Raises: CheckpointError if the prompts are not consecutive, or another token follows them.
+    """
+    vocab = tokenizer.get_vocab()
+    ids = [vocab[name] for name in prompts]
+    wanted = ids[0] + len(ids)
+    found = vocab.get(NO_PROMPT)
+    if ids != list(range(ids[0], wanted)) or (
+        found != wanted if found is not None else len(tokenizer) != wanted
+    ):
+        raise CheckpointError(
+            f"The release's layout needs {prompts[0]} to {prompts[-1]} and {NO_PROMPT} as consecutive tokens;"
+            f" here they are {ids} and {found}. A model whose prompts were extended later cannot be written"
+            " so."
+        )
+    if found is not None:
+        return
+    tokenizer.add_tokens([NO_PROMPT], special_tokens=True)
+    for name in (EMBED_WEIGHT, HEAD_WEIGHT):
+        if name in state and len(state[name]) == wanted:
+            mean = state[name][ids].float().mean(0, keepdim=True).to(state[name].dtype)
+            state[name] = torch.cat([state[name], mean])
+
+
+def _config(model: RegionVLM, tied: bool, state: dict[str, Tensor]) -> dict[str, Any]:
+    vision, llm = model.vision, model.llm
+    vocab = llm.tokenizer.get_vocab()
+    tower = vision.tower.config
+    text = {**model.saved_cfg()["llm"]["config"], "tie_word_embeddings": tied}
+    text["vocab_size"] = len(state[EMBED_WEIGHT])
+    patch = [vision.patch_px, vision.patch_px]
+    return {
+        "model_type": RELEASE_MODEL_TYPE,
+        "architectures": ["GARModel"],
+        "prompt_numbers": len(llm.tokens.prompts),
+        "crop_tokens_ids": llm.region_ids,
+        "patch_size_h": patch[0],
+        "patch_size_w": patch[1],
+        "kernel_size": patch,
+        "mask_path_embedding_out_channels": vision.embed_dim,
+        "gartk": {"release_compat": model.release_compat.on(), "chat": model.saved_cfg()["llm"]["chat"]},
+        "mllm_config": {
+            "model_type": "perception_lm",
+            "image_token_id": llm.image_id,
+            "video_token_id": vocab.get("<|video|>", llm.image_id + 1),
+            "projector_pooling_ratio": model.connector.pool,
+            "vision_use_cls_token": "vision.tower.timm_model.cls_token" in model.state_dict(),
+            "tie_word_embeddings": tied,
+            "text_config": _old_rope(text),
+            "vision_config": {
+                "model_type": "timm_wrapper",
+                "architecture": tower.architecture,
+                "model_args": dict(tower.model_args or {}),
+                "num_features": vision.embed_dim,
+            },
+        },
+    }
+
+
+def _old_rope(text: dict[str, Any]) -> dict[str, Any]:
+    """Name the rotary settings as the release's transformers (4.x) reads them."""
+    rope = dict(text.pop("rope_parameters", None) or {})
+    if "rope_theta" in rope:
+        text["rope_theta"] = rope.pop("rope_theta")
+    if rope.get("rope_type", "default") != "default":
+        text["rope_scaling"] = rope
+    return text
+
+
+def _processor(model: RegionVLM) -> dict[str, Any]:
+    tiler = model.vision.tiler
+    return {
+        "image_processor_type": "PerceptionLMImageProcessorFast",
+        "processor_class": "PerceptionLMProcessor",
+        "vision_input_type": "thumb+tile",
+        "tile_size": tiler.tile_px,
+        "max_num_tiles": tiler.max_num_tiles,
+        "image_mean": list(tiler.mean),
+        "image_std": list(tiler.std),
+        "resample": 3,
+    }
+
+
+def _notes(model: RegionVLM, kept: bool) -> list[str]:
+    on = model.release_compat.on()
+    off = [name for name in AS_RELEASED.on() if name not in on]
+    notes = []
+    if off:
+        notes.append(
+            f"The authors' code does what this model does without: {', '.join(off)}. Its answers there will"
+            " differ from those here (see gartk.compat)."
+        )
+    if not kept and model.saved_cfg()["llm"]["chat"] != CHAT:
+        notes.append("The chat markup is not the release's; give its tokenizer a chat template of your own.")
+    return notes

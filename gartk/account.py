@@ -32,11 +32,13 @@ class PartCount:
 
 @dataclass(frozen=True)
 class TokenCount:
-    """What an image of one size costs.
+    """What an image of one size costs, and each region on it.
 
-    ``grid`` is rows x columns of tiles; ``encoded_tokens`` what the tower encodes, in pooled cells as
-    the paper counts "ViT tokens"; ``image_tokens`` and ``region_tokens`` what the language model reads
-    for the image and for each region.
+    ``grid`` is rows x columns of tiles; ``tiles`` and ``patches`` are none where nobody looks at the whole
+    image. ``encoded_tokens`` and ``region_encoded_tokens`` are what the tower encodes for the image and
+    for each region, ``image_tokens`` and ``region_tokens`` what the language model reads.
+
+    Units: encoded tokens are pooled cells, as the paper counts "ViT tokens".
     """
 
     image_hw: tuple[int, int]
@@ -44,8 +46,17 @@ class TokenCount:
     tiles: int
     patches: int
     encoded_tokens: int
+    region_encoded_tokens: int
     image_tokens: int
     region_tokens: int
+
+    def vit_tokens(self, regions: int = 1) -> int:
+        """What the tower encodes for the image and so many regions: the paper's "# ViT Tokens"."""
+        return self.encoded_tokens + regions * self.region_encoded_tokens
+
+    def llm_tokens(self, regions: int = 1) -> int:
+        """What the language model reads of the image and so many regions."""
+        return self.image_tokens + regions * self.region_tokens
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,11 @@ class ModelAccount:
         return sum(part.parameters for part in self.parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "parameters": self.parameters}
+        """Plain data for JSON; ``vit_tokens`` and ``llm_tokens`` are those with one region."""
+        tokens = [
+            {**asdict(t), "vit_tokens": t.vit_tokens(), "llm_tokens": t.llm_tokens()} for t in self.tokens
+        ]
+        return {**asdict(self), "tokens": tokens, "parameters": self.parameters}
 
 
 def account(
@@ -103,15 +117,23 @@ def _count(model: RegionVLM, name: str) -> PartCount:
 
 def count_tokens(model: RegionVLM, image_hw: tuple[int, int]) -> TokenCount:
     """Count the tokens of an image of one size, and of each region on it."""
+    from gartk.models.prompts import NullPrompt
+
     grid = model.vision.tiler.grid(image_hw)
+    extractor = model.region_extractor
+    once, each = 0, 0
+    if hasattr(extractor, "encoded_tokens"):
+        once, each = extractor.encoded_tokens(grid, prompted=not isinstance(model.prompt_encoder, NullPrompt))
+    seen = model.looks_at_images
     return TokenCount(
         image_hw=image_hw,
         grid=(grid.rows, grid.cols),
-        tiles=grid.num_tiles,
-        patches=grid.num_patches,
-        encoded_tokens=grid.num_tokens,
+        tiles=grid.num_tiles if seen else 0,
+        patches=grid.num_patches if seen else 0,
+        encoded_tokens=once + (grid.num_tokens if model.encodes_images else 0),
+        region_encoded_tokens=each,
         image_tokens=grid.num_tokens if model.use_global else 0,
-        region_tokens=model.region_extractor.num_tokens,
+        region_tokens=extractor.num_tokens,
     )
 
 
@@ -122,17 +144,24 @@ def show(cost: ModelAccount, console: Console) -> None:
     rows = [(p.part, p.type, f"{p.parameters:,}") for p in cost.parts]
     rows.append(("all", f"vocabulary of {cost.vocabulary:,}", f"{cost.parameters:,}"))
     console.print(table(f"Parameters of {cost.source}", ("part", "type", "parameters"), rows))
-    columns = ("image (HxW)", "grid", "tiles", "patches", "ViT tokens", "LLM, image", "LLM, each region")
+    columns = ("image (HxW)", "grid", "tiles", "patches", "ViT tokens", "LLM tokens", "ViT, R=1", "LLM, R=1")
     lines = [
         (
             f"{t.image_hw[0]}x{t.image_hw[1]}",
             f"{t.grid[0]}x{t.grid[1]}",
             str(t.tiles),
             f"{t.patches:,}",
-            f"{t.encoded_tokens:,}",
-            f"{t.image_tokens:,}",
-            f"{t.region_tokens:,}",
+            with_regions(t.encoded_tokens, t.region_encoded_tokens),
+            with_regions(t.image_tokens, t.region_tokens),
+            f"{t.vit_tokens():,}",
+            f"{t.llm_tokens():,}",
         )
         for t in cost.tokens
     ]
-    console.print(table("Tokens", columns, lines))
+    console.print(table("Tokens with R regions; those of the tower in pooled cells", columns, lines))
+
+
+def with_regions(fixed: int, each: int) -> str:
+    """Write a count that grows with the number of regions R: ``4,352 + 256 R``."""
+    parts = [f"{fixed:,}"] if fixed or not each else []
+    return " + ".join([*parts, *([f"{each:,} R"] if each else [])])

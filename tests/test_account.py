@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gartk.account import account, show
+from gartk.account import account, show, with_regions
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.checkpoints import read_hf_config, structure_only
 from tools.doctor import main
@@ -45,6 +45,42 @@ def test_options_count_and_other_sizes_can_be_asked() -> None:
     options = {"model.region_extractor.output_size": 8, "model.vision.max_num_tiles": 4}
     cost = account(ROI, options, sizes_hw=[(500, 500)])
     assert [(t.grid, t.region_tokens) for t in cost.tokens] == [((2, 2), 64)]
+
+
+def test_a_row_of_crops_counts_them_by_region_and_no_image() -> None:
+    (tokens,) = account(ROOT / "configs/ablation_crop.py", sizes_hw=[(2048, 2048)]).tokens
+    assert (tokens.grid, tokens.tiles, tokens.patches) == ((4, 4), 0, 0)
+    assert [tokens.vit_tokens(n) for n in (0, 1, 3)] == [0, 256, 768]
+    (tokens,) = account(ROOT / "configs/ablation_gated_crop.py", sizes_hw=[(480, 640)]).tokens
+    assert tokens.tiles == 13
+    assert [tokens.vit_tokens(n) for n in (1, 2)] == [3328 + 256, 2 * (3328 + 256)]
+    assert tokens.llm_tokens(2) == 512
+    without = {"model.region_extractor.with_mask": False}
+    (tokens,) = account(ROOT / "configs/ablation_gated_crop.py", without, sizes_hw=[(480, 640)]).tokens
+    assert tokens.vit_tokens(2) == 3328 + 2 * 256, "without masks the image is encoded once"
+
+
+def test_an_extractor_of_another_package_that_tells_no_cost_adds_none() -> None:
+    from torch import nn
+
+    from gartk.account import count_tokens
+    from gartk.registry import MODELS
+    from gartk.testing.toy import toy_model
+
+    with structure_only():
+        model = MODELS.build(toy_model())
+    model.region_extractor = nn.Identity()
+    model.region_extractor.num_tokens = 3
+    tokens = count_tokens(model, (100, 100))
+    assert tokens.vit_tokens(5) == tokens.vit_tokens(0) > 0
+    assert tokens.llm_tokens(2) - tokens.llm_tokens(0) == 6
+
+
+@pytest.mark.parametrize(
+    ("fixed", "each", "text"), [(4352, 0, "4,352"), (0, 256, "256 R"), (4352, 1, "4,352 + 1 R"), (0, 0, "0")]
+)
+def test_counts_that_grow_with_regions_are_written_as_a_sum(fixed: int, each: int, text: str) -> None:
+    assert with_regions(fixed, each) == text
 
 
 def test_a_model_of_random_weights_is_counted_as_it_is_built() -> None:
@@ -94,6 +130,7 @@ def test_the_tool_prints_json_and_refuses_bad_sizes(capsys: pytest.CaptureFixtur
     data: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert data["parameters"] == account(ROI).parameters
     assert [t["image_tokens"] for t in data["tokens"]] == [3328]
+    assert [(t["vit_tokens"], t["llm_tokens"]) for t in data["tokens"]] == [(3328, 3328 + 256)]
     assert main(["--model", "configs/absent.py"]) == 2
     assert "There is no config file" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -25,9 +25,15 @@ from gartk.testing.toy import save_toy_perception_lm
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"
 EVERY = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
-LEAVES = [name for name in EVERY if not name.startswith("_base_/")]
-TINY = [name for name in LEAVES if name.startswith("tiny/")]
+LEAVES = [name for name in EVERY if not name.startswith(("_base_/", "sweeps/"))]
 PAPER = "ablation_roi_replay.py"
+# The other ablations are trained in tests/test_ablations.py.
+TINY = [
+    name
+    for name in LEAVES
+    if name.startswith("tiny/")
+    and (not name.startswith("tiny/ablation_") or name.endswith(("_roi_replay.py", "_no_local.py")))
+]
 
 SMALL = {
     "model.vision.model_args.embed_dim": 32,

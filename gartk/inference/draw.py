@@ -157,13 +157,17 @@ def place_labels(
     anchors: Sequence[tuple[int, int]],
     boxes: Sequence[Sequence[float]],
     image_wh: tuple[int, int],
+    *,
+    keep_clear: Sequence[Rect] = (),
 ) -> list[Rect]:
     """Choose where labels go: near their region, inside the image, off each other where possible.
+
+    They also stay off the rectangles to ``keep_clear``.
 
     Shapes: K label sizes (width, height), K anchor pixels (x, y), K boxes; returns K rectangles
     (x0, y0, x1, y1), maximum exclusive.
     """
-    placed: list[Rect] = []
+    placed: list[Rect] = list(keep_clear)
     for size, anchor, box in zip(sizes, anchors, boxes, strict=True):
         best: tuple[int, int] | None = None
         chosen: Rect = (0, 0, *size)
@@ -177,7 +181,7 @@ def place_labels(
             if cost[0] == 0 and hidden == 0:
                 break
         placed.append(chosen)
-    return placed
+    return placed[len(keep_clear) :]
 
 
 def _corners(

@@ -17,7 +17,7 @@ from gartk.data.prompting import IGNORE, PromptTemplate, by_region
 from gartk.errors import ConfigError, DataError
 from gartk.geometry import boxes_scaled_twice
 from gartk.models.building import new_weights_as, number_type
-from gartk.models.extractors.views import View, ViewEncoder, views_of
+from gartk.models.extractors.views import View, ViewEncoder, Views, views_of
 from gartk.models.placement import place
 from gartk.models.splice import splice
 from gartk.registry import CONNECTORS, LLMS, MODELS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
@@ -216,13 +216,18 @@ class RegionVLM(nn.Module):
             region_ids=self.llm.region_ids,
             regions=batch.regions,
         )
-        positions = self.llm.positions(batch, token_hw=self.region_extractor.token_hw)
+        positions = self.llm.positions(batch, token_hw=getattr(self.region_extractor, "token_hw", None))
         return Inputs(embeddings, batch.attention_mask, positions)
 
     def _local_tokens(self, batch: Batch, maps: list[FeatureMap]) -> Tensor:
         """Let the extractor give the tokens of all regions: (K, num_tokens, D)."""
         regions = self._regions_on_maps(batch)
-        views = () if self._needs <= {"map"} else (views_of(batch, self._encoder, "crops" in self._needs),)
+        views: tuple[Views, ...] = ()
+        if not self._needs <= {"map"}:
+            views = (views_of(batch, self._encoder, "crops" in self._needs),)
+            if not len(regions):
+                none = (0, self.region_extractor.num_tokens, self.llm.hidden_size)
+                return torch.zeros(none, device=batch.input_ids.device)
         local: Tensor = self.region_extractor(maps, regions, *views)
         return local
 

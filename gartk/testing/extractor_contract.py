@@ -38,9 +38,10 @@ def check_extractor(spec: PartSpec, *, dim: int = 8, seed: int = 0) -> None:
 
     Promises: ``num_tokens`` is known before forward and true; the output is finite, has the map's
     dtype, and is the same every time; with num_tokens > 0 the gradient reaches every map that has
-    regions, or every crop; maps that it does not need may be left out; no regions give (0, num_tokens, D);
-    maps of a batch may differ in size; the order of regions is kept; the tokens of a region depend on no
-    other region and no other image; its state_dict is its state.
+    regions, or every crop; maps that it does not need may be left out; no regions give (0, num_tokens, D)
+    where it needs maps alone (others are not called then); maps of a batch may differ in size; the order
+    of regions is kept; the tokens of a region depend on no other region and no other image; its
+    state_dict is its state.
 
     Args:
         spec: a registered name, a config with ``type``, or the class itself.
@@ -209,6 +210,8 @@ def _check_order_and_independence(extractor: nn.Module, scene: _Scene) -> None:
 
 
 def _check_no_regions(extractor: nn.Module, scene: _Scene, dim: int) -> None:
+    if not _needs(extractor) <= {"map"}:
+        return  # the model does not call it then
     tokens = _run(extractor, scene.with_regions([]))
     require_shape(tokens, (0, _num_tokens(extractor), dim), "The output for no regions")
     _require_dtype(tokens, scene, "The output for no regions")

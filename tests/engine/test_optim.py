@@ -60,6 +60,14 @@ def test_every_trainable_parameter_is_in_one_group() -> None:
     assert not any(n.startswith("vision") for n in names)
 
 
+def test_a_part_without_parameters_may_have_a_rate_and_be_frozen() -> None:
+    model = Parts()
+    model.prompt_encoder = nn.Identity()  # type: ignore[assignment]
+    groups = param_groups(model, settings(lr_mult={"prompt_encoder": 5.0}))
+    assert {group["lr_mult"] for group in groups} == {1.0}
+    assert freeze(model, ["prompt_encoder"]) == 0
+
+
 def test_wrong_prefixes_types_and_arguments_are_named() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'vision'"):
         freeze(Parts(), ["vison"])

@@ -119,6 +119,50 @@ def test_contract_lets_an_error_for_no_regions_through() -> None:
         check_extractor({"type": FaultyExtractor, "fault": "empty"})
 
 
+class FaultyCropExtractor(nn.Module):
+    """A right extractor of another package that needs crops (their mean cell), with one fault at a time."""
+
+    num_tokens = 1
+    token_hw = (1, 1)
+
+    def __init__(self, *, dim: int, fault: str = "") -> None:
+        super().__init__()
+        self.fault, self.dim = fault, dim
+        self.needs = {"crop"} if fault == "needs" else {"crops"}
+        if fault == "picture":
+            self.token_hw = (2, 2)
+
+    def forward(self, maps: list[Any], regions: RegionBatch, views: Any) -> torch.Tensor:
+        encoder, crops = views.encoder, views.crops
+        cells = encoder.cells(encoder.patches(crops), crops.grids).view(len(regions), -1, self.dim)
+        if self.fault == "gradient":
+            cells = torch.cat([cells[:1], cells[1:].detach()])
+        if self.fault == "others":
+            cells = cells - cells.mean(0)
+        if self.fault == "maps":
+            cells = cells + sum(feature_map.data.mean() for feature_map in maps)
+        return cells.mean(1, keepdim=True)
+
+
+def test_contract_serves_an_extractor_of_another_package_that_needs_crops() -> None:
+    check_extractor(FaultyCropExtractor)
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        ("needs", r"needs names some of \['crops', 'image', 'map'\]"),
+        ("picture", "token_hw is None or the rows and columns of num_tokens"),
+        ("gradient", "gradient reaches every crop"),
+        ("others", "do not depend on other regions"),
+        ("maps", "Maps that are not in needs change nothing"),
+    ],
+)
+def test_contract_names_the_promise_that_an_extractor_of_crops_breaks(fault: str, promise: str) -> None:
+    with pytest.raises(ContractViolation, match=promise):
+        check_extractor({"type": FaultyCropExtractor, "fault": fault})
+
+
 class FaultyPrompt(nn.Module):
     """A right prompt encoder (the share of a patch under masks, times a weight) with one fault at a time."""
 
@@ -224,10 +268,18 @@ class FaultyTiler(AnyResTiler):
         tiles, grid = super().tile_image(image)
         return (tiles.double() if self.fault == "dtype" else tiles), grid
 
+    def for_crops(self) -> AnyResTiler:
+        return self if self.fault == "crops" else super().for_crops()
+
 
 @pytest.mark.parametrize(
     ("fault", "promise"),
-    [("flipped", "where the image has its pixels"), ("vanishing", "does not vanish"), ("dtype", "float32")],
+    [
+        ("flipped", "where the image has its pixels"),
+        ("vanishing", "does not vanish"),
+        ("dtype", "float32"),
+        ("crops", "one tile of one size"),
+    ],
 )
 def test_contract_names_the_promise_that_a_tiler_breaks(fault: str, promise: str) -> None:
     with pytest.raises(ContractViolation, match=promise):

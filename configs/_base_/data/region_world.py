@@ -1,51 +1,39 @@
 # RegionWorld, drawn as it is read: training scenes never hold the held-out looks. Every sample introduces a
 # region with the first question about it, and a choice is answered with the text of the right option: a
-# decoder of two million parameters does not learn to bind letters to options within an hour.
-# It is a curriculum: first captions alone, which teach the tower what an object looks like (any other task
-# beside them makes this several times slower), then with questions about one region, then with relations of
-# several. What was learned before stays in the mixture.
-world = dict(type="RegionWorldDataset", split="train", introduce="mention", choice_answer="text")
-captions = dict(turns_per_sample=5, max_regions=5, tasks=["caption"], **world)
-one_region = dict(
-    turns_per_sample=6,
-    max_regions=1,
+# decoder of a million parameters does not learn to bind letters to options within an hour.
+# All tasks come together from the first update: a tower that has seen nothing but captions all but forgets
+# where things are, and learns it again only slowly.
+world = dict(type="RegionWorldDataset", split="train", length=1000000, introduce="mention", choice_answer="text")
+captions = dict(turns_per_sample=5, max_regions=5, tasks=["caption"], index_offset=0, **world)
+places = dict(turns_per_sample=6, max_regions=6, tasks=["open_place"], index_offset=1000000, **world)
+grids = dict(
+    turns_per_sample=8, max_regions=6, tasks=dict(open_position=2, position=1), index_offset=2000000, **world
+)
+surfaces = dict(
+    turns_per_sample=6, max_regions=6, tasks=dict(open_non_entity=2, non_entity=1), index_offset=3000000, **world
+)
+attributes = dict(
+    turns_per_sample=8,
+    max_regions=5,
     tasks=dict(
-        color=1, shape=1, texture=1, material=1, position=3, non_entity=1,
-        open_color=0.5, open_shape=0.5, open_texture=0.5, open_material=0.5, open_position=2, open_non_entity=0.5,
-        open_place=2,
+        color=1, shape=1, texture=1, material=1,
+        open_color=0.5, open_shape=0.5, open_texture=0.5, open_material=0.5,
     ),
+    index_offset=4000000,
     **world,
 )  # fmt: skip
 relations = dict(
-    turns_per_sample=4,
-    tasks=dict(
-        relation=3, open_relation=1.5, caption_simple=1, caption_detailed=1, relation_caption=0.5, non_entity=1
-    ),
+    turns_per_sample=8,
+    max_regions=6,
+    tasks=dict(open_relation=3, relation=2, caption_simple=1, caption_detailed=1, relation_caption=0.5),
+    index_offset=5000000,
     **world,
-)  # fmt: skip
+)
 train_data = dict(
     dataset=dict(
-        type="ConcatDataset",
-        datasets=[
-            dict(length=9600, **captions),
-            dict(
-                type="InterleavedDataset",
-                shares=[1, 1],
-                datasets=[
-                    dict(length=8000, index_offset=9600, **captions),
-                    dict(length=8000, index_offset=1000000, **one_region),
-                ],
-            ),
-            dict(
-                type="InterleavedDataset",
-                shares=[2, 2, 1],
-                datasets=[
-                    dict(length=1000000, index_offset=17600, **captions),
-                    dict(length=1000000, index_offset=1008000, **one_region),
-                    dict(length=1000000, index_offset=3000000, **relations),
-                ],
-            ),
-        ],
+        type="InterleavedDataset",
+        datasets=[captions, places, grids, surfaces, attributes, relations],
+        shares=[5, 1, 2, 1, 2, 5],
     ),
     batch_size=8,
     num_workers=0,
@@ -54,4 +42,4 @@ train_data = dict(
 test_data = dict(
     dataset=dict(type="RegionWorldDataset", split="test", choice_answer="text"), items_per_task=200, batch_size=32
 )
-del world, captions, one_region, relations
+del world, captions, places, grids, surfaces, attributes, relations

@@ -8,6 +8,7 @@ model = dict(
         model_args=dict(
             embed_dim=128, depth=4, num_heads=4, img_size=[224, 224], ref_feat_shape=[16, 16],
             init_values=1.0, global_pool=''),
+        positions='sincos',
         max_num_tiles=1,
         pool=2,
         thumbnail='tiled'),

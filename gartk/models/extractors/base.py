@@ -32,7 +32,8 @@ class RegionExtractor(nn.Module, ABC):
     - "crops": every region cut out by ``crop_rule``, on one tile;
     - "image": the tiles of the whole image, to encode by itself.
 
-    One that needs crops or the image is given ``views`` as a third argument.
+    One that needs crops or the image is given ``views`` as a third argument, and called only where there
+    are regions.
 
     A constructor is given what it declares of: ``dim`` (width of the language model), ``crop_hw`` (rows
     and columns of a crop's cells), ``tower_dim``, ``tower_out_dim``, ``tower_layers`` and ``tower_heads``
@@ -48,9 +49,11 @@ class RegionExtractor(nn.Module, ABC):
     def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
         """Give (K, num_tokens, D) tokens in the order of ``regions``; ``maps`` may be empty if unneeded."""
 
-    def encoded_tokens(self, grid: TileGrid) -> int:
-        """Tell what the tower encodes for each region on an image of this grid, besides the image itself.
+    def encoded_tokens(self, grid: TileGrid, *, prompted: bool = True) -> tuple[int, int]:
+        """Tell what the tower encodes for the extractor: once for an image of this grid, and for each region.
+
+        The pass that gives the map does not count; ``prompted`` says whether prompts enter the tower.
 
         Units: pooled cells, as the paper counts "ViT tokens".
         """
-        return 0
+        return 0, 0

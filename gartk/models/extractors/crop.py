@@ -53,7 +53,6 @@ class Crop(RegionExtractor):
     def __init__(
         self,
         *,
-        dim: int,
         crop_hw: tuple[int, int] | None = None,
         context_scale: float | Literal["dam"] = 1.0,
         with_mask: bool = True,
@@ -65,16 +64,14 @@ class Crop(RegionExtractor):
             )
         self.crop_rule = crop_rule(context_scale, type(self).__name__)
         self.with_mask = with_mask
-        self.dim = dim
         self.token_hw = crop_hw
         self.num_tokens = crop_hw[0] * crop_hw[1]
 
     def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
         """Encode the crops of all regions in one pass."""
-        views = self.checked(views)
-        if not len(regions):
-            return views.images.pixels[0].new_zeros((0, self.num_tokens, self.dim))
-        crops = self.shown(views.crops)
+        if views is None:
+            raise ConfigError(f"{type(self).__name__} needs crops: call it with views, as RegionVLM does.")
+        crops = views.crops if self.with_mask else views.crops.unprompted()
         cells = views.encoder.cells(self.patches(crops, regions, views), crops.grids)
         return cells.view(len(regions), self.num_tokens, -1)
 
@@ -82,19 +79,6 @@ class Crop(RegionExtractor):
         """Run the tower on the crops: packed patches (N, out_dim)."""
         return views.encoder.patches(crops)
 
-    def shown(self, view: View) -> View:
-        """Give the pictures with or without prompts, as ``with_mask`` says."""
-        return view if self.with_mask else view.unprompted()
-
-    def checked(self, views: Views | None) -> Views:
-        """Give the views.
-
-        Raises: ConfigError if there are none.
-        """
-        if views is None:
-            raise ConfigError(f"{type(self).__name__} needs crops: call it with views, as RegionVLM does.")
-        return views
-
-    def encoded_tokens(self, grid: TileGrid) -> int:
+    def encoded_tokens(self, grid: TileGrid, *, prompted: bool = True) -> tuple[int, int]:
         """One tile for each region."""
-        return self.num_tokens
+        return 0, self.num_tokens

@@ -42,7 +42,6 @@ class GatedCrossAttentionCrop(Crop):
     def __init__(
         self,
         *,
-        dim: int,
         crop_hw: tuple[int, int] | None = None,
         tower_dim: int,
         tower_out_dim: int,
@@ -53,7 +52,7 @@ class GatedCrossAttentionCrop(Crop):
         num_heads: int | None = None,
         mlp_ratio: float = 4.0,
     ) -> None:
-        super().__init__(dim=dim, crop_hw=crop_hw, context_scale=context_scale, with_mask=with_mask)
+        super().__init__(crop_hw=crop_hw, context_scale=context_scale, with_mask=with_mask)
         heads = num_heads or tower_heads
         if heads is None:
             raise ConfigError(
@@ -90,6 +89,8 @@ class GatedCrossAttentionCrop(Crop):
         patches = views.encoder.patches(images)
         return group_contexts(patches.split([grid.num_patches for grid in images.grids]), owner)
 
-    def encoded_tokens(self, grid: TileGrid) -> int:
-        """The whole image and one tile for each region."""
-        return grid.num_tokens + self.num_tokens
+    def encoded_tokens(self, grid: TileGrid, *, prompted: bool = True) -> tuple[int, int]:
+        """One tile for each region, and the whole image: for each region where its mask enters, else once."""
+        if self.with_mask and prompted:
+            return 0, grid.num_tokens + self.num_tokens
+        return grid.num_tokens, self.num_tokens

@@ -41,6 +41,24 @@ def test_the_papers_row_4_has_the_published_sizes_and_token_counts() -> None:
     assert {t.region_tokens for t in cost.tokens} == {256}
 
 
+# Totals without mask prompts and connectors that are new: as the checkpoints' own pages state them.
+PUBLISHED = {
+    "gar_1b": {"llm": 1_235_814_400},  # Llama 3.2 1B, tied
+    "gar_8b": {"llm": 8_030_261_248},  # Llama 3.1 8B
+    "ablation_qwen2_5_vl_3b_roi_replay": {"vision+connector+llm": 3_754_622_976},
+    "ablation_internvl3_2b_roi_replay": {"vision+connector+llm": 2_088_957_440},
+    "base_qwen_tower_llama": {"llm": 1_711_376_384},  # SmolLM2 1.7B
+    "base_timm_vit_llama": {"llm": 1_711_376_384},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_base_has_its_published_size(name: str) -> None:
+    parameters = {part.part: part.parameters for part in account(ROOT / f"configs/{name}.py").parts}
+    for parts, wanted in PUBLISHED[name].items():
+        assert sum(parameters[part] for part in parts.split("+")) == wanted, parts
+
+
 def test_options_count_and_other_sizes_can_be_asked() -> None:
     options = {"model.region_extractor.output_size": 8, "model.vision.max_num_tiles": 4}
     cost = account(ROI, options, sizes_hw=[(500, 500)])

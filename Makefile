@@ -1,7 +1,7 @@
 # `make demo` and `make test` set everything up by themselves, once. PYTHON=... chooses the
 # interpreter of the virtual environment, PYTEST_ARGS=... goes to pytest, DEMO_ARGS=... to the demo.
 PYTHON ?= python3
-EXTRAS ?= dev,train,data,peft
+EXTRAS ?= dev,train,data,peft,eval,sweep
 WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?=

@@ -142,7 +142,9 @@ def polygon_rings(polygon: Any) -> list[NDArray[np.float64]]:
     nested = polygon.tolist() if isinstance(polygon, np.ndarray) else polygon
     if not isinstance(nested, Sequence) or isinstance(nested, (str, bytes)) or len(nested) == 0:
         raise RegionError("A polygon must be a non-empty list of vertices or of rings.")
-    one_ring = _is_number(nested[0]) or (len(nested[0]) == 2 and _is_number(nested[0][0]))
+    first = nested[0]
+    is_vertex = isinstance(first, (Sequence, np.ndarray)) and len(first) == 2 and _is_number(first[0])
+    one_ring = _is_number(first) or is_vertex
     return [_ring(ring, number) for number, ring in enumerate([nested] if one_ring else nested)]
 
 
@@ -153,7 +155,7 @@ def _is_number(value: object) -> bool:
 def _ring(values: Any, number: int) -> NDArray[np.float64]:
     try:
         flat = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RegionError(
             f"Ring {number} of the polygon is not a list of numbers or of (x, y) pairs."
         ) from error

@@ -11,6 +11,7 @@ from gartk.geometry import (
     mask_coverage,
     merge_block_to_raster,
     merge_tiles,
+    norm_to_crop,
     patch_boxes_norm,
     patches_by_cell,
     points_px_to_norm,
@@ -181,3 +182,12 @@ def test_patches_by_cell_hold_whole_cells_or_are_a_config_error() -> None:
     assert cells[..., 0].tolist() == [[0, 1, 4, 5], [2, 3, 6, 7]]
     with pytest.raises(ConfigError, match="2x4 patches has no whole cells of 3x3"):
         patches_by_cell(torch.zeros(8, 1), [one_tile(2, 4)], 3)
+
+
+def test_boxes_and_points_of_an_image_move_onto_a_crop_of_it() -> None:
+    crop = torch.tensor([0.25, 0.5, 0.75, 1.0])
+    boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.5, 0.75, 0.625, 0.875], [0.0, 0.0, 1.0, 1.0]])
+    wanted = [[0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 0.75, 0.75], [-0.5, -1.0, 1.5, 1.0]]
+    assert norm_to_crop(boxes, crop).tolist() == wanted
+    points = torch.tensor([[0.5, 0.75, 1.0], [0.25, 1.0, 0.0]])
+    assert norm_to_crop(points, crop).tolist() == [[0.5, 0.5, 1.0], [0.0, 1.0, 0.0]]

@@ -44,7 +44,7 @@ LAYERS = (
     "__init__",
 )
 MMCV_HOME = "ops.roi"
-OUTSIDE = {"bench", "configs", "gartk_masked_pool", "plugins", "tests", "tools"}
+OUTSIDE = {"bench", "configs", "gartk_lmms_eval", "gartk_masked_pool", "plugins", "tests", "tools"}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,15 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from gartk.errors import RegionError
-from gartk.masks import decode_polygons, decode_rle, encode_rle, fill_box, interior_point, tight_box
+from gartk.masks import (
+    decode_polygons,
+    decode_rle,
+    encode_rle,
+    fill_box,
+    interior_point,
+    polygon_rings,
+    tight_box,
+)
 
 MASKS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24))
 
@@ -193,3 +201,11 @@ def test_measuring_an_empty_mask_is_refused():
     for measure in (tight_box, interior_point):
         with pytest.raises(RegionError, match="empty"):
             measure(np.zeros((4, 4), bool))
+
+
+@pytest.mark.parametrize(
+    "polygon", [[None], [{}], [[10**400, 0, 1, 0, 1, 1]], [[None, 1, 2, 3, 4, 5]], ["abcdef"]]
+)
+def test_what_is_no_polygon_at_all_is_refused(polygon: object) -> None:
+    with pytest.raises(RegionError):
+        polygon_rings(polygon)

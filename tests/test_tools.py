@@ -109,19 +109,10 @@ def test_the_test_tool_prints_a_table_and_writes_every_item(
     raw = json.loads(out.read_text(encoding="utf-8"))
     assert len(raw["records"]) == 18
     first = raw["records"][0]
-    assert {
-        "id",
-        "task",
-        "question",
-        "reference",
-        "prediction",
-        "scores",
-        "num_new_tokens",
-        "seconds",
-        "meta",
-    } <= set(first)
+    assert {"benchmark", "id", "task", "question", "reference", "prediction", "scores"} <= set(first)
+    assert {"num_new_tokens", "seconds", "ended", "num_regions"} <= set(first["extra"])
     assert first["scores"]["correct"] in (0.0, 1.0)
-    assert all(r["num_new_tokens"] <= 4 for r in raw["records"] if r["task"] == "caption_simple")
+    assert all(r["extra"]["num_new_tokens"] <= 4 for r in raw["records"] if r["task"] == "caption_simple")
     assert raw["info"]["checkpoint"] == str(work_dir / "iter_000003")
     assert raw["info"]["checkpoint_info"] == {"iter": 3}
     assert raw["info"]["test_data"]["items_per_task"] == 2

@@ -34,10 +34,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_config(args: argparse.Namespace) -> Any:
     """Read the config with the options that the command line gives by name."""
     from gartk.engine.config import load_config
+    from gartk.evaluation.configured import TEST_KEYS
 
-    names = ["type", "tasks", "metrics", "items_per_task", "batch_size"]
-    names += [f"max_new_tokens.{kind}" for kind in ("choice", "open", "caption")]
-    cfg = load_config(args.config, args.cfg_options, extra_keys=[f"test_data.{name}" for name in names])
+    cfg = load_config(args.config, args.cfg_options, extra_keys=TEST_KEYS)
     if "test_data" in cfg:
         if args.items is not None:
             cfg.test_data.items_per_task = args.items
@@ -47,32 +46,13 @@ def read_config(args: argparse.Namespace) -> Any:
     return cfg
 
 
-def describe_run(args: argparse.Namespace, cfg: Any, model: Any, origin: str) -> dict[str, Any]:
-    """Say what was run, for the results file."""
-    from importlib_metadata import version
-
-    from gartk import __version__
-    from gartk.models.checkpoints import CONFIG_NAME, read_json
-
-    versions = {name: version(name) for name in ("torch", "transformers", "timm", "numpy")}
-    return {
-        "config": args.config,
-        "checkpoint": origin,
-        "checkpoint_info": read_json(Path(origin) / CONFIG_NAME).get("info", {}),
-        "test_data": cfg.test_data.to_dict(),
-        "device": str(model.device),
-        "decoding": "greedy",
-        "versions": {"gartk": __version__, "python": sys.version.split()[0], **versions},
-    }
-
-
 def run(args: argparse.Namespace) -> None:
     """Load, test, print the table and write the results."""
     from rich.console import Console
     from rich.progress import Progress
 
     from gartk.engine.dist import set_threads
-    from gartk.evaluation.configured import build_test
+    from gartk.evaluation.configured import build_test, describe_run
     from gartk.evaluation.evaluate import run_benchmark
     from gartk.evaluation.report import results_table
     from gartk.inference.loading import find_folder, load_any
@@ -82,7 +62,9 @@ def run(args: argparse.Namespace) -> None:
     benchmark, metrics = build_test(cfg)
     model, origin = load_any(find_folder(args.checkpoint), device=args.device)
     set_threads(None, model.device)
-    info = describe_run(args, cfg, model, origin)
+    info = describe_run(
+        cfg.test_data.to_dict(), config=args.config, checkpoint=origin, device=str(model.device)
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("items", total=len(benchmark))
         results = run_benchmark(

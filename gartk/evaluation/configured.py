@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
@@ -17,6 +19,11 @@ DEFAULT_METRICS: tuple[Mapping[str, Any], ...] = (
     {"type": "AccuracyMetric"},
     {"type": "MeanScoreMetric"},
     {"type": "LetterMetric"},
+)
+# What may be set by --cfg-options although a config does not spell it out.
+TEST_KEYS: tuple[str, ...] = (
+    *(f"test_data.{name}" for name in ("type", "tasks", "metrics", "items_per_task", "batch_size")),
+    *(f"test_data.max_new_tokens.{kind}" for kind in ("choice", "open", "caption")),
 )
 
 
@@ -45,3 +52,24 @@ def build_test(cfg: Mapping[str, Any]) -> tuple[Benchmark, list[Metric]]:
         )
     built = [METRICS.build(metric, path=f"test_data.metrics[{i}]") for i, metric in enumerate(metrics)]
     return benchmark, built
+
+
+def describe_run(
+    test_data: Mapping[str, Any], *, config: str, checkpoint: str, device: str
+) -> dict[str, Any]:
+    """Say what was run, for a results file: config, checkpoint, test data, device and versions."""
+    from importlib_metadata import version
+
+    from gartk import __version__
+    from gartk.models.checkpoints import CONFIG_NAME, read_json
+
+    versions = {name: version(name) for name in ("torch", "transformers", "timm", "numpy")}
+    return {
+        "config": config,
+        "checkpoint": checkpoint,
+        "checkpoint_info": read_json(Path(checkpoint) / CONFIG_NAME).get("info", {}),
+        "test_data": test_data,
+        "device": device,
+        "decoding": "greedy",
+        "versions": {"gartk": __version__, "python": sys.version.split()[0], **versions},
+    }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
 from gartk.evaluation.metrics import Metric
-from gartk.evaluation.records import Record, Results
+from gartk.evaluation.records import Results
+from gartk.evaluation.scoring.items import Item
 from gartk.inference.batching import answer_samples
 
 if TYPE_CHECKING:
@@ -27,19 +28,22 @@ def evaluate(
     max_new_tokens: Callable[[Sample], int],
     batch_size: int = 32,
     keep_meta: Sequence[str] = (),
+    benchmark: str = "",
     on_batch: Callable[[int], None] | None = None,
-) -> list[Record]:
-    """Ask a model the question of every sample and score its replies; records in the samples' order.
+) -> list[Item]:
+    """Ask a model the question of every sample and score its replies; items in the samples' order.
 
     A sample has one question with its reference answer, and ``meta['task']``. ``score`` is given the
-    reply and the meta; of the meta, ``keep_meta`` goes into the record. Decoding is greedy.
+    reply and the meta; of the meta, ``keep_meta`` goes into the item's ``extra``. Decoding is greedy.
 
     Raises: DataError if a sample is not one question with one answer.
     """
     replies = answer_samples(
         model, map(_checked, samples), batch_size=batch_size, max_new_tokens=max_new_tokens, on_batch=on_batch
     )
-    return [_record(sample, reply, score, keep_meta) for sample, reply in replies]
+    return [
+        _item(sample, reply, score, benchmark=benchmark, keep_meta=keep_meta) for sample, reply in replies
+    ]
 
 
 def run_benchmark(
@@ -59,6 +63,7 @@ def run_benchmark(
         max_new_tokens=benchmark.max_new_tokens,
         batch_size=benchmark.batch_size,
         keep_meta=benchmark.keep_meta,
+        benchmark=benchmark.name,
         on_batch=on_batch,
     )
     summary = {metric.name: metric(records) for metric in metrics}
@@ -74,17 +79,24 @@ def _checked(sample: Sample) -> Sample:
     return sample
 
 
-def _record(sample: Sample, reply: Reply, score: ScoreRule, keep_meta: Sequence[str]) -> Record:
-    meta = {key: sample.meta[key] for key in keep_meta if key in sample.meta}
-    return Record(
+def _item(
+    sample: Sample, reply: Reply, score: ScoreRule, *, benchmark: str, keep_meta: Sequence[str]
+) -> Item:
+    """Give a sample with what was said; ``extra`` also holds the tokens, the end and the seconds of it."""
+    kept = {key: sample.meta[key] for key in keep_meta if key in sample.meta}
+    said = {
+        "num_regions": len(sample.regions),
+        "num_new_tokens": reply.generated.num_new_tokens,
+        "ended": reply.generated.ended,
+        "seconds": round(reply.seconds, 6),
+    }
+    return Item(
+        benchmark=benchmark,
         id=sample.id,
         task=sample.meta["task"],
         question=sample.turns[0].text,
         reference=sample.turns[1].text,
         prediction=reply.generated.text,
         scores=score(reply.generated.text, sample.meta),
-        num_new_tokens=reply.generated.num_new_tokens,
-        ended=reply.generated.ended,
-        seconds=round(reply.seconds, 6),
-        meta={**meta, "num_regions": len(sample.regions)},
+        extra={**kept, **said},
     )

@@ -8,7 +8,7 @@ from statistics import NormalDist, fmean
 from typing import Any, Protocol
 
 from gartk.errors import ConfigError
-from gartk.evaluation.records import Record
+from gartk.evaluation.scoring.items import Item
 from gartk.registry import METRICS
 
 TaskNumbers = Mapping[str, Mapping[str, Any]]
@@ -19,7 +19,7 @@ class Metric(Protocol):
 
     name: str
 
-    def __call__(self, records: Sequence[Record]) -> TaskNumbers:
+    def __call__(self, records: Sequence[Item]) -> TaskNumbers:
         """Give the numbers of every task that the metric has something to say about."""
         ...
 
@@ -41,15 +41,15 @@ def wilson_interval(correct: int, total: int, *, level: float = 0.95) -> tuple[f
     return (0.0 if correct == 0 else middle - half), (1.0 if correct == total else middle + half)
 
 
-def by_task(records: Sequence[Record]) -> dict[str, list[Record]]:
+def by_task(records: Sequence[Item]) -> dict[str, list[Item]]:
     """Group records by task, tasks in the order in which they first occur."""
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[Item]] = {}
     for record in records:
         groups.setdefault(record.task, []).append(record)
     return groups
 
 
-def share_right(records: Sequence[Record], *, level: float = 0.95) -> dict[str, Any] | None:
+def share_right(records: Sequence[Item], *, level: float = 0.95) -> dict[str, Any] | None:
     """Count what is right among records, beside what guessing would give; None for no records.
 
     ``chance`` is a guess among the options, ``blind_chance`` the best guess of one who sees image and
@@ -57,7 +57,7 @@ def share_right(records: Sequence[Record], *, level: float = 0.95) -> dict[str, 
     """
     if not records:
         return None
-    correct = sum(record.is_correct for record in records)
+    correct = sum(record.scores["correct"] == 1.0 for record in records)
     return {
         "correct": correct,
         "total": len(records),
@@ -68,8 +68,8 @@ def share_right(records: Sequence[Record], *, level: float = 0.95) -> dict[str, 
     }
 
 
-def _mean_meta(records: Sequence[Record], key: str) -> float | None:
-    values = [float(record.meta[key]) for record in records if record.meta.get(key) is not None]
+def _mean_meta(records: Sequence[Item], key: str) -> float | None:
+    values = [float(record.extra[key]) for record in records if record.extra.get(key) is not None]
     return fmean(values) if values else None
 
 
@@ -86,15 +86,15 @@ class AccuracyMetric:
     def __init__(self, *, level: float = 0.95) -> None:
         self.level = level
 
-    def __call__(self, records: Sequence[Record]) -> TaskNumbers:
+    def __call__(self, records: Sequence[Item]) -> TaskNumbers:
         """Count by task."""
         return {task: self._count(group) for task, group in by_task(records).items()}
 
-    def _count(self, group: Sequence[Record]) -> dict[str, Any]:
-        subsets: dict[str, Callable[[Record], bool]] = {
-            "needs_identity": lambda record: bool(record.meta.get("needs_identity")),
-            "held_out": lambda record: record.meta.get("held_out") is True,
-            "seen": lambda record: record.meta.get("held_out") is False,
+    def _count(self, group: Sequence[Item]) -> dict[str, Any]:
+        subsets: dict[str, Callable[[Item], bool]] = {
+            "needs_identity": lambda record: bool(record.extra.get("needs_identity")),
+            "held_out": lambda record: record.extra.get("held_out") is True,
+            "seen": lambda record: record.extra.get("held_out") is False,
         }
         whole = share_right(group, level=self.level) or {}
         parts = {
@@ -113,7 +113,7 @@ class MeanScoreMetric:
 
     name = "scores"
 
-    def __call__(self, records: Sequence[Record]) -> TaskNumbers:
+    def __call__(self, records: Sequence[Item]) -> TaskNumbers:
         """Average by task."""
         numbers: dict[str, dict[str, float]] = {}
         for task, group in by_task(records).items():
@@ -125,10 +125,10 @@ class MeanScoreMetric:
         return numbers
 
 
-def _letter_said(record: Record) -> str:
+def _letter_said(record: Item) -> str:
     """The letter of the option that a reply gives by its letter or by its text, else ``other``."""
-    reply = record.prediction.strip().upper()
-    for choice in record.meta["choices"]:
+    reply = (record.prediction or "").strip().upper()
+    for choice in record.extra["choices"]:
         if reply in (choice[0], choice[3:].upper()):
             return str(choice[0])
     return "other"
@@ -144,14 +144,14 @@ class LetterMetric:
 
     name = "letters"
 
-    def __call__(self, records: Sequence[Record]) -> TaskNumbers:
+    def __call__(self, records: Sequence[Item]) -> TaskNumbers:
         """Count by task, tasks with options only."""
         numbers: dict[str, dict[str, dict[str, int]]] = {}
         for task, group in by_task(records).items():
-            asked = [record for record in group if record.meta.get("choices")]
+            asked = [record for record in group if record.extra.get("choices")]
             if not asked:
                 continue
-            letters = sorted({choice[0] for record in asked for choice in record.meta["choices"]})
+            letters = sorted({choice[0] for record in asked for choice in record.extra["choices"]})
             said = Counter(_letter_said(record) for record in asked)
             right = Counter(record.reference for record in asked)
             numbers[task] = {

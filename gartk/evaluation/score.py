@@ -22,6 +22,10 @@ BENCH and the files it takes (fields beside these are kept and not looked at):
                     the data set's records + "model_output"; for circular options also
                     "circular_id" and "rotation"
 
+--intervals [N] adds the bootstrap interval (95 %, percentiles of N resamples, 1000 unless given) to
+every score: items are drawn anew within each sub-task. --against FILE... compares with the recorded
+outputs of a second model, item by item and by every rule. Both need the packages of gartk[eval].
+
 --annotations FILE... is the benchmark's own annotation file (qa.json for dlc, mdvp_caption_mask.json for
 mdvp): what it has and the records lack then counts as missing.
 
@@ -29,9 +33,12 @@ With --json the output is one object: benchmark, files, records (how many were r
 (how many the benchmark has), annotations (the files), and variants, which holds the scores by
 each rule that is in dispute. A score is an object with text, missing, and hits, total, percent (rates);
 value, scored, total (means); value, model, reference, scored, total (ratios). percent and value are null
-where nothing could be scored. A missing item stays in total. letters counts the answer letters that are
-right and that were said, recognised the regions of dlc recognised, conflicts its recorded choices that
-are not what the reply says, same_image the pairs of mdvp about one image.
+where nothing could be scored. A missing item stays in total. interval, with --intervals, is the two ends.
+letters counts the answer letters that are right and that were said, recognised the regions of dlc
+recognised, conflicts its recorded choices that are not what the reply says, same_image the pairs of mdvp
+about one image. comparison, with --against, holds by rule: items (scored for both), left_out, first,
+second, difference (second minus first), interval, only_first, only_second, test, p_value; of ferret and mdvp
+it is about the model's own ratings.
 
 Exit status: 0, 1 for files that cannot be scored (why is on stderr), 2 for a wrong command line.
 """
@@ -46,7 +53,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gartk.errors import DataError
+from gartk.errors import ConfigError, DataError
 from gartk.evaluation.scoring import (
     choices,
     dlc_bench,
@@ -100,12 +107,12 @@ SCORERS: Mapping[str, Scorer] = {
 }
 
 
-def score_files(
+def read_items(
     benchmark: str, files: Sequence[str], annotations: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """Score the recorded outputs in some files; see the module for what they hold and what comes back.
+) -> tuple[list[Item], int]:
+    """Read recorded outputs, completed by the annotations if some are given; and how many were read.
 
-    Raises: DataError if a file cannot be read or does not fit the benchmark.
+    Raises: DataError if a file cannot be read or does not fit the benchmark, or there is no record.
     """
     scorer = SCORERS[benchmark]
     records = scorer.read(files)
@@ -115,14 +122,43 @@ def score_files(
     if annotations is not None:
         read_annotations = scorer.read_annotations or scorer.read
         records = scorer.complete(records, read_annotations(annotations))
-    return {
+    return records, read
+
+
+def score_files(
+    benchmark: str,
+    files: Sequence[str],
+    annotations: Sequence[str] | None = None,
+    *,
+    resamples: int | None = None,
+    against: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Score the recorded outputs in some files; see the module for what they hold and what comes back.
+
+    ``resamples`` asks for intervals, ``against`` for the comparison with other files.
+
+    Raises: DataError if a file cannot be read or does not fit the benchmark; ConfigError if resamples are
+        too few.
+    """
+    records, read = read_items(benchmark, files, annotations)
+    report = {
         "benchmark": benchmark,
         "files": list(files),
         "annotations": list(annotations or ()),
         "records": read,
-        "published_records": scorer.size,
-        **scorer.score(records),
+        "published_records": SCORERS[benchmark].size,
+        **SCORERS[benchmark].score(records),
     }
+    if resamples is not None:
+        from gartk.evaluation.intervals import add_intervals
+
+        add_intervals(report, benchmark, records, resamples=resamples)
+    if against is not None:
+        from gartk.evaluation.intervals import compare
+
+        report["against"] = list(against)
+        report["comparison"] = compare(benchmark, records, read_items(benchmark, against, annotations)[0])
+    return report
 
 
 def rows(scores: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
@@ -131,9 +167,14 @@ def rows(scores: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tup
         if not isinstance(value, dict):
             continue
         if isinstance(value.get("text"), str):
-            yield " / ".join([*names, name]), value["text"]
+            yield " / ".join([*names, name]), value["text"] + _interval(value)
         else:
             yield from rows(value, (*names, name))
+
+
+def _interval(score: Mapping[str, Any]) -> str:
+    ends = score.get("interval")
+    return f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
 
 
 def print_table(report: Mapping[str, Any]) -> None:
@@ -160,6 +201,12 @@ def print_table(report: Mapping[str, Any]) -> None:
         for letter, counts in report["letters"].items():
             letters.add_row(letter or "(none)", *(str(counts[k]) for k in ("right", "strict", "lenient")))
         console.print(letters)
+    for name, row in report.get("comparison", {}).items():
+        low, high = row["interval"]
+        sizes = f"{row['items']} items, {row['left_out']} left out"
+        line = f"{name}: {row['first']:.1f} against {row['second']:.1f} over {sizes}"
+        more = f"difference {row['difference']:+.1f} [{low:+.1f}, {high:+.1f}], p = {row['p_value']:.2g}"
+        console.print(f"{line}; {more} ({row['test']})", highlight=False)
 
 
 def _printable(text: str) -> str:
@@ -178,6 +225,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--annotations", nargs="+", metavar="FILE", help="count what these have and the records lack"
     )
+    parser.add_argument(
+        "--intervals",
+        nargs="?",
+        type=int,
+        const=1000,
+        metavar="N",
+        help="add bootstrap intervals of N resamples (1000)",
+    )
+    parser.add_argument("--against", nargs="+", metavar="FILE", help="compare with another model's outputs")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser.parse_args(argv)
 
@@ -186,8 +242,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Score what the command line names; give the exit status."""
     args = parse_args(argv)
     try:
-        report = score_files(args.benchmark, args.records, args.annotations)
-    except DataError as error:
+        report = score_files(
+            args.benchmark, args.records, args.annotations, resamples=args.intervals, against=args.against
+        )
+    except (ConfigError, DataError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if args.json:

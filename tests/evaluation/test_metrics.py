@@ -8,14 +8,12 @@ import pytest
 
 from gartk.errors import ConfigError
 from gartk.evaluation.metrics import AccuracyMetric, LetterMetric, MeanScoreMetric, wilson_interval
-from gartk.evaluation.records import Record
+from gartk.evaluation.scoring.items import Item
 
 
-def record(
-    task: str = "color", correct: float = 1.0, said: str = "A", right: str = "A", **more: Any
-) -> Record:
+def record(task: str = "color", correct: float = 1.0, said: str = "A", right: str = "A", **more: Any) -> Item:
     scores = {"correct": correct, **more.pop("scores", {})}
-    return Record("i", task, "q", right, said, scores, 1, True, 0.1, more)
+    return Item("b", "i", task, question="q", reference=right, prediction=said, scores=scores, extra=more)
 
 
 def test_wilson_gives_the_values_of_the_literature() -> None:

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gartk.evaluation.scoring.items import Item, Layout, check_unique, read_files, to_item, to_record
+from gartk.evaluation.scoring.items import (
+    Fields,
+    Item,
+    Layout,
+    check_unique,
+    read_files,
+    to_item,
+    to_record,
+)
 from gartk.evaluation.scoring.rates import Mean, Rate
 
 _SCORED = ("reference",)
@@ -68,6 +76,13 @@ def options_from(choices: Sequence[str]) -> dict[str, str]:
 
 def options_in(text: str) -> dict[str, str]:
     """Find options written as "A. red B. blue" or "(a) red (b) blue" in a text; {} below two."""
+    return {
+        letter: text[start:end] for letter, (start, end) in zip(_LETTERS, option_spans(text), strict=False)
+    }
+
+
+def option_spans(text: str) -> list[tuple[int, int]]:
+    """Find where the options that ``options_in`` finds begin and end, without their letters; [] below two."""
     chains: dict[str, list[tuple[int, int]]] = {}
     for marker in _MARKER.finditer(text):
         letter = marker[1] or marker[2]
@@ -79,12 +94,17 @@ def options_in(text: str) -> dict[str, str]:
             chain.append(marker.span())
     found = max(chains.values(), key=len, default=[])
     if len(found) < 2:
-        return {}
+        return []
     ends = [start for start, _ in found[1:]] + [len(text)]
-    texts = [
-        text[span[1] : end].strip().rstrip(",").split("\n")[0] for span, end in zip(found, ends, strict=True)
-    ]
-    return dict(zip(_LETTERS, texts, strict=False))
+    return [_trimmed(text, span[1], end) for span, end in zip(found, ends, strict=True)]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave out blanks around an option, its last comma, and the lines after its first."""
+    whole = text[start:end]
+    option = whole.strip().rstrip(",").split("\n")[0]
+    begin = start + len(whole) - len(whole.lstrip())
+    return begin, begin + len(option)
 
 
 def options_of(item: Item) -> dict[str, str]:
@@ -234,6 +254,32 @@ def circular(items: Sequence[Item], *, rule: str = "lenient") -> dict[str, Any]:
     return {"circular": Rate.of(whole).to_json(), "plain": Rate.of(first).to_json()}
 
 
+def rotation_prefix(fields: Fields) -> str:
+    """Give what tells the id of a rotation of a question from the others; "" for a question as published.
+
+    Raises: DataError if ``rotation`` is no whole number from 0.
+    """
+    if CIRCLE not in fields.record:
+        return ""
+    rotation = fields.record.get(ROTATION)
+    if type(rotation) is not int or rotation < 0:
+        fields.fail(ROTATION, "must be a whole number from 0")
+    return f"{fields.label(CIRCLE)}+{rotation} "
+
+
+def as_published(items: Sequence[Item]) -> list[Item]:
+    """Give the items without those whose options are rotated."""
+    return [item for item in items if item.extra.get(ROTATION, 0) == 0 or CIRCLE not in item.extra]
+
+
+def add_rotations(variants: dict[str, Any], items: Sequence[Item]) -> dict[str, Any]:
+    """Add the score of rotated options (see ``circular``) to each variant, where there are some."""
+    rotated = [item for item in items if CIRCLE in item.extra]
+    for name in VERDICTS if rotated else ():
+        variants[name] = {**variants[name], "rotations": circular(rotated, rule=name)}
+    return variants
+
+
 def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
     """Read the records of V*, MMVP, RealWorldQA or MMStar with a field ``model_output``.
 
@@ -242,9 +288,14 @@ def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
 
     Raises: DataError if a record lacks its id or its reference, or an id comes twice.
     """
+    return from_records(read_files(paths), benchmark=benchmark)
+
+
+def from_records(records: Iterable[Fields], *, benchmark: str) -> list[Item]:
+    """Turn records into items; see ``read``."""
     layout = LAYOUTS[benchmark]
     items = []
-    for fields in read_files(paths):
+    for fields in records:
         fields.needed_text(layout.reference)
         for key in OPTION_KEYS:
             value = fields.record.get(key)
@@ -252,16 +303,9 @@ def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
                 fields.texts(key)
             elif value is not None and not isinstance(value, str | dict):
                 fields.fail(key, "must be a list, a mapping or a text")
-        if CIRCLE in fields.record:
-            rotation = fields.record.get(ROTATION)
-            if type(rotation) is not int or rotation < 0:
-                fields.fail(ROTATION, "must be a whole number from 0")
-            ident = f"{fields.label(CIRCLE)}+{rotation} "
-        else:
-            ident = ""
         if benchmark == "mmvp" and not (re.fullmatch("[1-9][0-9]{0,8}", fields.label("Index"))):
             fields.fail("Index", "must be a whole number from 1")
-        items.append(to_item(fields, layout, id_prefix=ident))
+        items.append(to_item(fields, layout, id_prefix=rotation_prefix(fields)))
     return check_unique(items)
 
 
@@ -279,15 +323,12 @@ def score(items: Sequence[Item]) -> dict[str, Any]:
     its finer ones (``l2_category``). Rotated options (see ``circular``) are scored apart, and only their
     rotation 0 enters the other scores.
     """
-    rotated = [item for item in items if CIRCLE in item.extra]
-    plain_items = [item for item in items if item.extra.get(ROTATION, 0) == 0 or CIRCLE not in item.extra]
+    plain_items = as_published(items)
     variants: dict[str, Any] = {}
     for name, rule in VERDICTS.items():
         verdicts = [rule(item) for item in plain_items]
         variants[name] = by_task(plain_items, verdicts) | _further(plain_items, verdicts)
-        if rotated:
-            variants[name] |= {"rotations": circular(rotated, rule=name)}
-    return {"variants": variants, "letters": letter_report(plain_items)}
+    return {"variants": add_rotations(variants, items), "letters": letter_report(plain_items)}
 
 
 def _further(items: Sequence[Item], verdicts: Sequence[bool | None]) -> dict[str, Any]:

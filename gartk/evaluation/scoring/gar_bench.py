@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring.choices import letter_report, letter_variants, options_from
+from gartk.evaluation.scoring.choices import (
+    add_rotations,
+    as_published,
+    letter_report,
+    letter_variants,
+    options_from,
+    rotation_prefix,
+)
 from gartk.evaluation.scoring.items import (
     JUDGE,
     Fields,
@@ -65,7 +72,7 @@ def read_vqa(paths: Iterable[str | Path]) -> list[Item]:
     """
     items = []
     for fields in read_files(paths):
-        item = to_item(fields, VQA)
+        item = to_item(fields, VQA, id_prefix=rotation_prefix(fields))
         options = options_from(fields.texts("choices"))
         if item.reference.upper() not in options:
             fields.fail("answer", f"is {item.reference!r}, which is none of the letters {', '.join(options)}")
@@ -107,12 +114,12 @@ def score_vqa(items: Sequence[Item]) -> dict[str, Any]:
     """Score the letters, micro over all items, by the strict rule (published) and the lenient one.
 
     strict: the whole reply is the letter, whatever its case; all else is wrong. lenient: the letter
-    that the reply names; a reply that names none is missing. No prediction is missing in both.
+    that the reply names; a reply that names none is missing. No prediction is missing in both. Rotated
+    options (see ``choices.circular``) are scored apart; only their rotation 0 enters the other scores.
     """
-    return {
-        "variants": letter_variants(items, sub_tasks=SUB_TASKS),
-        "letters": letter_report(items),
-    }
+    plain = as_published(items)
+    variants = add_rotations(letter_variants(plain, sub_tasks=SUB_TASKS), items)
+    return {"variants": variants, "letters": letter_report(plain)}
 
 
 def published_verdict(reply: str) -> bool:

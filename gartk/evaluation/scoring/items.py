@@ -21,6 +21,7 @@ class Item:
     ``masks`` are mappings as published: RLE (counts a string or a list), polygons, boxes.
     ``prediction`` is None where the model gave none. ``replies`` hold the raw replies of each judge;
     a list where the judge was asked several questions, None in it where a reply is missing.
+    ``scores`` are those of the item alone, where a benchmark scores items one by one.
     ``extra`` is every other key of the published record, unchanged.
     """
 
@@ -34,6 +35,7 @@ class Item:
     prediction: str | None = None
     replies: Mapping[str, Reply] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

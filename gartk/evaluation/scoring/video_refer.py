@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gartk.evaluation.scoring.choices import by_task, letter_report, letter_variants, reference_letter
+from gartk.evaluation.scoring.choices import (
+    add_rotations,
+    as_published,
+    by_task,
+    letter_report,
+    letter_variants,
+    reference_letter,
+    rotation_prefix,
+)
 from gartk.evaluation.scoring.items import (
     JUDGE,
     Item,
@@ -87,7 +95,7 @@ def read_q(paths: Iterable[str | Path]) -> list[Item]:
         fields.texts("options")
         if reference_letter(fields.needed_text("Answer")) is None:
             fields.fail("Answer", f"must begin with a letter as (A), not {shown(fields.record['Answer'])}")
-        items.append(to_item(fields, Q))
+        items.append(to_item(fields, Q, id_prefix=rotation_prefix(fields)))
     return check_unique(items)
 
 
@@ -160,11 +168,13 @@ def score_q(items: Sequence[Item]) -> dict[str, Any]:
     """Score the letters: micro over all items, and for each type of question.
 
     published: VideoRefer's rule; a reply without a character is missing. strict and lenient are those
-    of GAR-Bench: all but the bare letter is wrong; a reply that names no letter is missing.
+    of GAR-Bench: all but the bare letter is wrong; a reply that names no letter is missing. Rotated options
+    are scored apart, as there.
     """
-    verdicts = [_published_verdict(item) for item in items]
-    variants = {"published": by_task(items, verdicts, TYPES), **letter_variants(items, sub_tasks=TYPES)}
-    return {"variants": variants, "letters": letter_report(items)}
+    plain = as_published(items)
+    verdicts = [_published_verdict(item) for item in plain]
+    variants = {"published": by_task(plain, verdicts, TYPES), **letter_variants(plain, sub_tasks=TYPES)}
+    return {"variants": add_rotations(variants, items), "letters": letter_report(plain)}
 
 
 def _published_verdict(item: Item) -> bool | None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,39 @@ def test_bad_input_ends_with_status_1_and_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text("[]", encoding="utf-8")
     status, text = run("gar-vqa", "--records", str(tmp_path / "empty.json"))
     assert (status, text) == (1, f"{tmp_path / 'empty.json'}: there is no record to score.\n")
+
+
+def test_intervals_stand_beside_every_score_on_request(tmp_path: Path) -> None:
+    records = [{**GOOD["gar-vqa"], "image": str(n), "model_output": "AB"[n % 2]} for n in range(40)]
+    path = tmp_path / "records.json"
+    path.write_text(json.dumps(records), encoding="utf-8")
+    status, text = run("gar-vqa", "--records", str(path), "--json", "--intervals", "100")
+    found = leaves(json.loads(text)["variants"])
+    assert status == 0
+    assert all(leaf["interval"][0] < leaf["percent"] < leaf["interval"][1] for leaf in found)
+    assert (
+        "interval"
+        not in leaves(json.loads(run("gar-vqa", "--records", str(path), "--json")[1])["variants"])[0]
+    )
+    status, table = run("gar-vqa", "--records", str(path), "--intervals", "100")
+    assert re.search(r"20/40 = 50.0 % \[3\d\.\d, 6\d\.\d\]", table)
+    assert run("gar-vqa", "--records", str(path), "--intervals", "3")[0] == 1
+
+
+def test_two_files_are_compared_item_by_item(tmp_path: Path) -> None:
+    paths = []
+    for name, said in (("one", "AAAAAABB"), ("two", "BBBAAAAA")):
+        records = [
+            {**GOOD["gar-vqa"], "image": str(n), "model_output": letter} for n, letter in enumerate(said)
+        ]
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(records), encoding="utf-8")
+    arguments = ("gar-vqa", "--records", str(paths[0]), "--against", str(paths[1]))
+    status, text = run(*arguments, "--json")
+    row = json.loads(text)["comparison"]["strict"]
+    assert (status, row["items"], row["only_first"], row["only_second"]) == (0, 8, 3, 2)
+    assert (row["first"], row["second"], row["difference"]) == (75.0, 62.5, -12.5)
+    assert "strict: 75.0 against 62.5 over 8 items" in " ".join(run(*arguments)[1].split())
 
 
 def test_an_unknown_benchmark_ends_with_status_2() -> None:

@@ -1,0 +1,145 @@
+"""What came out of a run: who did not answer and why, and the scores as a file to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gartk.evaluation.judges.base import is_asked, judgements_of
+from gartk.evaluation.records import Results
+from gartk.evaluation.score import rows
+from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.scoring.mdvp_bench import REVIEW, is_review
+
+PROBLEM = "problem"
+MDVP = REVIEW.benchmark
+NO_IMAGE = "the image is not there"
+_REASONS = 10
+
+
+@dataclass(frozen=True)
+class Missing:
+    """How many items have no answer, or an answer but no verdict of the judge.
+
+    ``no_image`` of ``answers`` are items whose image is not there; ``reasons`` count why the rest have none.
+    ``judged`` items were put to the judge (0 where there is none), and ``verdicts`` of them are missing.
+    """
+
+    total: int
+    answers: int
+    no_image: int
+    judged: int = 0
+    verdicts: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> Missing:
+        """Count."""
+        asked = [item for item in items if item.benchmark != MDVP or not is_review(item)]
+        silent = [item for item in asked if item.prediction is None]
+        reasons = Counter(str(item.extra.get(PROBLEM) or "not said") for item in silent)
+        judged = [item for item in items if is_asked(item) and judgements_of(item)]
+        unclear = [one for item in judged for one in judgements_of(item) if one.get("reply") is None]
+        reasons.update(f"judge: {one.get(PROBLEM) or 'not said'}" for one in unclear)
+        return cls(
+            total=len(asked),
+            answers=len(silent),
+            no_image=reasons.pop(NO_IMAGE, 0),
+            judged=len(judged),
+            verdicts=sum(any(one.get("reply") is None for one in judgements_of(item)) for item in judged),
+            reasons=dict(reasons.most_common(_REASONS)),
+        )
+
+    @property
+    def percent(self) -> float:
+        """The larger of both shares, in per cent."""
+        shares = (self.answers / max(self.total, 1), self.verdicts / max(self.judged, 1))
+        return 100 * max(shares)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the counts and the rate as JSON values."""
+        return {**asdict(self), "percent": self.percent}
+
+    @classmethod
+    def from_json(cls, counts: Mapping[str, Any]) -> Missing:
+        """Read what ``to_json`` gave."""
+        return cls(**{name: counts[name] for name in cls.__dataclass_fields__})
+
+    def lines(self) -> list[str]:
+        """Say it for people."""
+        share = 100 * self.answers / max(self.total, 1)
+        said = [f"missing answers: {self.answers}/{self.total} = {share:.1f} %"]
+        if self.no_image:
+            said.append(f"images that are not there: {self.no_image}")
+        if self.judged:
+            share = 100 * self.verdicts / self.judged
+            said.append(f"missing verdicts: {self.verdicts}/{self.judged} = {share:.1f} %")
+        return said + [f"  {count} x {reason}" for reason, count in self.reasons.items()]
+
+
+def withheld_because(missing: Missing, max_missing: float) -> str:
+    """Say why a score is withheld, or "": more is missing than ``max_missing`` per cent."""
+    if missing.percent <= max_missing:
+        return ""
+    return (
+        f"{missing.percent:.1f} % is missing and at most {max_missing:g} % may be, so there is no score."
+        " Ask the missing ones again with --resume --retry-missing, or raise --max-missing."
+    )
+
+
+def markdown(results: Results) -> str:
+    """Write results as Markdown: the scores by every rule side by side, what is missing, the letters."""
+    lines = [f"# {results.benchmark}", ""]
+    lines += [f"- {name}: {_flat(value)}" for name, value in results.info.items() if name in _SHOWN]
+    missing = results.info.get("missing")
+    if isinstance(missing, dict):
+        said = Missing.from_json(missing).lines()
+        lines += [f"- {line}" if line[0] != " " else f"  - {line.strip()}" for line in said]
+    if results.info.get("withheld"):
+        lines += ["", f"**{results.info['withheld']}**"]
+    if "variants" in results.summary:
+        lines += ["", *score_table(results.summary["variants"])]
+    if "letters" in results.summary:
+        lines += ["", *letter_table(results.summary["letters"])]
+    return "\n".join(lines) + "\n"
+
+
+_SHOWN = ("model", "judge", "files", "subset", "circular", "max_new_tokens", "seconds_asking", "notes")
+
+
+def score_table(variants: Mapping[str, Any]) -> list[str]:
+    """Lay the rules of a benchmark side by side, a row for every score, each with what it is counted over."""
+    columns = {rule: dict(rows(scores)) for rule, scores in variants.items()}
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    table = [["score", *columns]]
+    table += [[name, *(column.get(name, "") for column in columns.values())] for name in names]
+    return list(_table(table))
+
+
+def letter_table(letters: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Lay out how often each letter is right and was said."""
+    table = [["letter", "right", "said (strict)", "said (lenient)"]]
+    for letter, counts in letters.items():
+        table.append([letter or "(none)", *(str(counts[key]) for key in ("right", "strict", "lenient"))])
+    return list(_table(table))
+
+
+def _table(cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    for number, row in enumerate(cells):
+        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
+        if number == 0:
+            yield "|" + "---|" * len(row)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items() if one not in (None, "", []))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_flat, value)) or "none"
+    return _cell(str(value))

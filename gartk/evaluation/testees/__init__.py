@@ -1,0 +1,1 @@
+"""Models under test: what is asked the questions of a benchmark."""

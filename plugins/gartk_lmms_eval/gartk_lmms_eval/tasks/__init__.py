@@ -1,0 +1,1 @@
+"""Task definitions of lmms-eval, one YAML file each."""

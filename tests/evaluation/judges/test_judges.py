@@ -1,0 +1,238 @@
+"""Judges give items back with replies that the scorers read, and keep what belongs to a verdict."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gartk.errors import ConfigError, DataError, EndpointError
+from gartk.evaluation.judges import SHORT_NAMES, Judge, build_judge
+from gartk.evaluation.judges.asking import NO_IMAGE
+from gartk.evaluation.judges.base import by_judge, judgements_of, judges_of, to_judge
+from gartk.evaluation.judges.openai_compatible import OpenAIJudge
+from gartk.evaluation.judges.pictures import ImageFinder
+from gartk.evaluation.score import SCORERS
+from gartk.evaluation.scoring.items import JUDGE, Item
+from gartk.evaluation.testees.endpoint import Reply
+from gartk.registry import JUDGES
+from tests.evaluation.judges.cases import (
+    ALL,
+    CAP_DETAILED,
+    CAP_SIMPLE,
+    DLC,
+    FERRET,
+    MDVP,
+    VIDEO,
+    write_images,
+)
+
+FOUR = "\n".join(
+    f"{n}. {name}: {n}"
+    for n, name in enumerate(
+        (
+            "Subject Correspondence",
+            "Appearance Description",
+            "Temporal Description",
+            "Hallucination Detection",
+        ),
+        start=1,
+    )
+)
+GOOD = {"gar-cap": "True", "dlc": "A", "ferret": "8 6", "mdvp": "5 4", "videorefer-d": FOUR}
+
+
+class Answering:
+    """A client that answers by a rule, and remembers what it was asked."""
+
+    def __init__(self, *replies: str | None) -> None:
+        self.replies = replies
+        self.asked: list[tuple[Sequence[Any], str, int]] = []
+
+    def ask(self, parts: Sequence[Any], *, system: str = "", max_tokens: int = 1024) -> Reply:
+        self.asked.append((parts, system, max_tokens))
+        text = self.replies[min(len(self.asked), len(self.replies)) - 1]
+        return Reply(text, "" if text is not None else "TimeoutError: too slow")
+
+
+def judge_of(*replies: str | None, sees_images: bool = False) -> OpenAIJudge:
+    return OpenAIJudge(model="m", client=Answering(*replies), threads=1, sees_images=sees_images)
+
+
+@pytest.fixture
+def find(tmp_path: Path) -> ImageFinder:
+    return write_images(tmp_path)
+
+
+@pytest.mark.parametrize("item", ALL, ids=lambda item: f"{item.benchmark} {item.task}")
+def test_a_good_reply_scores_and_stays_with_the_record(item: Item, find: ImageFinder) -> None:
+    judged = judge_of(GOOD[item.benchmark], sees_images=True).judge([item], find_image=find)
+    asked = [one for one in judged if JUDGE in one.replies]
+    for one in asked:
+        assert one.replies["m"] == one.replies[JUDGE]
+        for entry in judgements_of(one):
+            assert entry["judge"] == "m"
+            assert entry["prompt"].endswith("/1")
+            assert entry["reply"] == GOOD[item.benchmark]
+            assert entry["verdict"]["tolerant"] is not None
+    leaves = json.dumps(SCORERS[item.benchmark].score(judged))
+    assert '"missing": 0' in leaves
+    assert len(asked) == (2 if item is MDVP else 1)
+
+
+@pytest.mark.parametrize("item", ALL, ids=lambda item: f"{item.benchmark} {item.task}")
+def test_a_reply_that_did_not_come_is_missing_and_says_why(item: Item, find: ImageFinder) -> None:
+    judged = judge_of(None, sees_images=True).judge([item], find_image=find)
+    for one in judged:
+        if one.replies:
+            assert set(one.replies) <= {JUDGE, "m"}
+            assert set(one.replies[JUDGE]) == {None}
+        assert all(entry["problem"] == "TimeoutError: too slow" for entry in judgements_of(one))
+    assert not _scored(SCORERS[item.benchmark].score(judged)["variants"])
+
+
+def _scored(scores: dict[str, Any]) -> list[dict[str, Any]]:
+    leaves = [scores] if isinstance(scores.get("text"), str) else []
+    if not leaves:
+        return [leaf for value in scores.values() if isinstance(value, dict) for leaf in _scored(value)]
+    return [leaf for leaf in leaves if leaf.get("hits") or leaf.get("value") is not None]
+
+
+def test_an_old_verdict_does_not_stand_in_for_a_missing_one() -> None:
+    judged_before = replace(FERRET, extra={**FERRET.extra, "tuple": [8, 6]}, replies={JUDGE: "8 6"})
+    (again,) = judge_of(None).judge([judged_before])
+    assert SCORERS["ferret"].score([again])["variants"]["published"]["refer_desc"]["missing"] == 1
+    record = {**DLC.extra["details_positives"][0], "pred_answer": "B", "pred_index": 1}
+    (region,) = judge_of(None).judge([replace(DLC, extra={**DLC.extra, "details_positives": [record]})])
+    assert "pred_answer" not in region.extra["details_positives"][0]
+    assert SCORERS["dlc"].score([region])["conflicts"] == 0
+
+
+def test_an_item_without_a_prediction_is_not_asked_about() -> None:
+    judge = judge_of("True")
+    item = replace(CAP_SIMPLE, prediction=None)
+    assert judge.judge([item]) == [item]
+    assert judge._client.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_judge_with_eyes_does_not_judge_what_it_cannot_see() -> None:
+    (item,) = judge_of("True", sees_images=True).judge([CAP_SIMPLE], find_image=None)
+    assert item.replies == {}
+    assert judgements_of(item)[0]["problem"] == NO_IMAGE
+
+
+def test_items_come_back_in_order_and_are_reported_as_they_are_done(find: ImageFinder) -> None:
+    items = [replace(CAP_SIMPLE, id=str(n)) for n in range(20)]
+    seen: list[str] = []
+    judge = OpenAIJudge(model="m", client=Answering("True"), threads=4)
+    judged = judge.judge(items, find_image=find, on_item=lambda item: seen.append(item.id))
+    assert [item.id for item in judged] == [item.id for item in items]
+    assert sorted(seen) == sorted(item.id for item in items)
+
+
+def test_several_judges_stand_side_by_side_and_each_can_be_scored() -> None:
+    (once,) = judge_of("True").judge([CAP_SIMPLE])
+    other = OpenAIJudge(model="two", client=Answering("False"), sees_images=False)
+    (twice,) = other.judge([once])
+    assert judges_of([twice]) == ["m", "two"]
+    assert (twice.replies["m"], twice.replies["two"], twice.replies[JUDGE]) == ("True", "False", "False")
+    assert by_judge([twice], "m")[0].replies[JUDGE] == "True"
+    silent = judge_of("").judge([CAP_SIMPLE])
+    assert by_judge(silent, "m")[0].replies[JUDGE] == ""
+    (replaced,) = other.judge([twice])
+    assert len(judgements_of(replaced)) == 2
+    with pytest.raises(DataError, match="No item has a verdict of the judge 'three'"):
+        by_judge([twice], "three")
+
+
+def test_captions_of_mdvp_are_judged_in_both_pairings(find: ImageFinder) -> None:
+    other = replace(MDVP, id="1 b", image="images/b.png", reference="A menu.", prediction=None)
+    reviews = [item for item in to_judge([MDVP, other]) if item.id.startswith("review")]
+    assert [item.id for item in reviews] == [
+        f"review {pairing} {n}" for pairing in ("published", "fixed") for n in (1, 2)
+    ]
+    assert reviews[2].prediction == "<Region 1>: A blue button."
+    judged = judge_of("5 4", sees_images=True).judge([MDVP, other], find_image=find)
+    assert sum(JUDGE in item.replies for item in judged) == 2
+    # What is judged already is not paired again.
+    assert len(to_judge(judged)) == len(judged)
+
+
+def test_a_benchmark_without_a_judge_is_refused() -> None:
+    for name in ("rules",):
+        with pytest.raises(ConfigError, match="gar-vqa is scored without a judge"):
+            build_judge(name).judge([Item("gar-vqa", "1", prediction="A")])
+
+
+def test_every_short_name_is_registered_and_an_unknown_one_is_refused() -> None:
+    assert sorted(SHORT_NAMES.values()) == JUDGES.names()
+    with pytest.raises(ConfigError, match="no judge 'rule'. Did you mean 'rules'"):
+        build_judge("rule")
+    assert isinstance(build_judge("rules"), Judge)
+    with pytest.raises(ConfigError, match="threads must be at least 1"):
+        build_judge("openai", model="m", client=Answering("x"), threads=0)
+
+
+# ------------------------------------------------------------------ a real server on loopback
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that says True, and keeps what it was sent; a model named "none" is not there."""
+    seen: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            seen.append(body)
+            found = body["model"] != "none"
+            message = {"role": "assistant", "content": "True"}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+            data = json.dumps(answer if found else {"error": {"message": "no such model"}}).encode()
+            self.send_response(200 if found else 404)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}/v1", seen
+    running.shutdown()
+    thread.join(timeout=10)
+
+
+def test_a_server_is_asked_at_temperature_zero_with_all_pictures(
+    server: tuple[str, list[dict[str, Any]]], find: ImageFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    url, seen = server
+    judge = build_judge("openai", model="judge-model", base_url=url)
+    (one, two) = judge.judge([CAP_SIMPLE, CAP_DETAILED], find_image=find)
+    assert one.replies["judge-model"] == two.replies[JUDGE] == "True"
+    assert {(body["model"], body["temperature"]) for body in seen} == {("judge-model", 0)}
+    for body in seen:
+        urls = [part["image_url"]["url"] for part in body["messages"][-1]["content"] if "image_url" in part]
+        assert [url.partition(";")[0] for url in urls] == [
+            "data:image/jpeg", "data:image/jpeg", "data:image/png", "data:image/jpeg", "data:image/png",
+        ]  # fmt: skip
+    assert "secret-key" not in json.dumps([one.extra, two.extra])
+
+
+def test_a_server_without_the_model_ends_the_run(server: tuple[str, list[dict[str, Any]]]) -> None:
+    pytest.importorskip("openai")
+    judge = build_judge("openai", model="none", base_url=server[0], sees_images=False)
+    with pytest.raises(EndpointError, match="is not there"):
+        judge.judge([CAP_SIMPLE, VIDEO])

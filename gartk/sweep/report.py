@@ -1,0 +1,52 @@
+"""Writing a sweep's report from what is there: table.md, table.csv, table.json, curves and index.html."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gartk.sweep.collect import Collector
+from gartk.sweep.curves import Kind, draw_curves, render
+from gartk.sweep.page import page
+from gartk.sweep.table import make_table
+from gartk.sweep.tables import csv_text, markdown
+
+if TYPE_CHECKING:
+    from gartk.sweep.cost import RowCost
+    from gartk.sweep.plan import Plan
+
+CURVES: Mapping[Kind, str] = {"loss": "Training loss", "validation": "Validation accuracy"}
+FILES = ("table.md", "table.csv", "table.json", "index.html")
+
+
+def reporter(plan: Plan, out: Path, costs: Mapping[str, RowCost] | None = None) -> Callable[[], None]:
+    """Give a function that writes the report of a sweep as far as it is; each file is whole at any time."""
+    collector = Collector(plan, out)
+
+    def write() -> None:
+        from gartk.evaluation.records import write_whole
+
+        data = collector.collect()
+        table = make_table(plan, data, costs)
+        runs = [run for row in plan.rows for run in data[row.name]]
+        curves: dict[str, bytes] = {}
+        for kind, title in CURVES.items():
+            figure = draw_curves(plan, data, kind)
+            if figure is not None:
+                curves[title] = render(figure, "svg")
+                _write_bytes(out / f"{kind}.svg", curves[title])
+                _write_bytes(out / f"{kind}.png", render(figure, "png"))
+        write_whole(out / "table.md", markdown(table, runs))
+        write_whole(out / "table.csv", csv_text(table))
+        write_whole(out / "table.json", json.dumps(table.to_json(), indent=1, ensure_ascii=False) + "\n")
+        write_whole(out / "index.html", page(plan, table, data, curves))
+
+    return write
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -132,7 +132,7 @@ def measure_geometry(items: Iterator[list[Region]]) -> Geometry:
         known = regions[:NUM_PROMPTS]
         masks = [region.mask for region in known]
         right = tiler.tile_masks(np.stack(masks), grid).any(0)
-        _, numbers = wording(len(known), PromptTemplate(), AS_RELEASED, training=False)
+        _, numbers = wording(len(known), PromptTemplate(), AS_RELEASED, training=False, named=True)
         bicubic = bicubic_masks(masks, numbers, NUM_PROMPTS, grid).any(0)
         out.changed.append(float((right ^ bicubic).sum() / right.sum()))
         out.growth.append(float(bicubic.sum() / right.sum()) - 1)

@@ -338,14 +338,15 @@ def test_the_templates_of_the_release_read_as_the_default_one() -> None:
     )
 
 
-def test_prompt_0_in_a_question_about_a_single_region_means_that_region_whatever_it_is_called() -> None:
-    text = text_of(only("release_wording"), sample(ONE, question="Is <Prompt0> red, or <Prompt1>?"))
-    own = TOKENIZER.get_vocab()["<Prompt1>"]
-    ids = processor(only("release_wording"))(
-        sample(ONE, question="Is <Prompt0> red, or <Prompt1>?")
-    ).input_ids
-    assert int((ids == own).sum()) == 3, "twice in the introduction, once in the question"
-    assert text.endswith("Is <Prompt1> red, or <Prompt1>?<|eot_id|>" + OPENING)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_question_that_names_its_single_region_is_worded_as_those_about_several(training: bool) -> None:
+    asked = sample(ONE, question="Is <Prompt0> red, or <Prompt1>?", answer="Red." if training else None)
+    body = "There are some objects I am curious about: <Prompt0>; \n" + block(0) + "\n\nIs <Prompt0> red,"
+    text = text_of(only("release_wording"), asked, training=training)
+    assert text.startswith(BOS + user(body).removesuffix("<|eot_id|>"))
+    ids = processor(only("release_wording"), training=training)(asked).input_ids
+    names = [TOKENIZER.get_vocab()[f"<Prompt{number}>"] for number in (0, 1)]
+    assert [int((ids == name).sum()) for name in names] == [3, 0], "a prompt of no region is plain text"
 
 
 def test_prompts_in_an_answer_are_given_back_as_the_regions_they_stand_for() -> None:
@@ -355,8 +356,9 @@ def test_prompts_in_an_answer_are_given_back_as_the_regions_they_stand_for() -> 
 
 def test_a_single_region_needs_the_prompt_it_is_called_by() -> None:
     model = MODELS.build(toy_model(llm=toy_llm(num_prompts=1), release_compat={"release_wording": True}))
+    unnamed = toy_sample((56, 56), 1, turns=[("What is it?", "a cup")])
     with pytest.raises(RegionError, match=r"called by the prompts \[1\].*has <Prompt0> to <Prompt0>"):
-        model.make_processor()(toy_sample((56, 56), 1))
+        model.make_processor()(unnamed)
 
 
 # ------------------------------------------------------------------ a whole model
@@ -381,7 +383,7 @@ def test_a_released_model_describes_asks_and_streams(released: RegionAssistant) 
 
 def test_answers_and_streams_name_a_single_region_prompt_0(released: RegionAssistant) -> None:
     """The model is made to say <Prompt1>, which in the release's tokenizer is a special token."""
-    one = toy_sample((56, 56), 1)
+    one = toy_sample((56, 56), 1, turns=[("What?", "a cup")])
     llm = released.model.llm
     said = llm.tokenizer.get_vocab()["<Prompt1>"]
 
@@ -423,7 +425,8 @@ def test_every_switch_changes_what_the_model_says_or_reads(released: RegionAssis
 
 def test_single_and_several_regions_can_share_a_batch(released: RegionAssistant) -> None:
     model = released.model
-    samples = [toy_sample((56, 112), n, seed=n, answered=False) for n in (1, 3)]
+    turns = [("What is it?", "a cup")]
+    samples = [toy_sample((56, 112), n, seed=n, turns=turns, answered=False) for n in (1, 3)]
     batch = one_batch(model, *samples)
     assert batch.regions.tokens.tolist() == [1, 0, 1, 2]
     assert batch.regions.prompt_index.tolist() == [0, 0, 1, 2]

@@ -9,7 +9,13 @@ import torch
 
 from gartk.compat.switches import ReleaseCompat
 from gartk.data.crops import crop_tiler, cut_crops
-from gartk.data.prompting import IGNORE, ConversationEncoder, PromptTemplate, TextEncoder
+from gartk.data.prompting import (
+    IGNORE,
+    ConversationEncoder,
+    PromptTemplate,
+    TextEncoder,
+    names_prompts,
+)
 from gartk.data.release import bicubic_masks, boxes_px, opening, wording
 from gartk.data.tiling import image_to_tensor
 from gartk.errors import DataError, GartkError, RegionError
@@ -81,7 +87,11 @@ class RegionProcessor:
         pixels, grid = self._tile_image(sample.image)
         self._check_regions(sample, grid.image_hw)
         template, numbers = wording(
-            len(sample.regions), self.conversation.template, self.compat, training=self.training
+            len(sample.regions),
+            self.conversation.template,
+            self.compat,
+            training=self.training,
+            named=any(turn.role == "user" and names_prompts(turn.text) for turn in sample.turns),
         )
         ids, labels = self.conversation(
             sample.turns,

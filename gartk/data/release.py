@@ -111,12 +111,16 @@ def bicubic_masks(
 
 
 def wording(
-    num_regions: int, template: PromptTemplate, compat: ReleaseCompat, *, training: bool
+    num_regions: int, template: PromptTemplate, compat: ReleaseCompat, *, training: bool, named: bool
 ) -> tuple[PromptTemplate, list[int]]:
-    """Choose the template for a sample, and the number of the prompt that names each of its regions."""
+    """Choose the template for a sample, and the number of the prompt that names each of its regions.
+
+    ``named`` says whether its questions name prompts: where they do, the release words a single region
+    as it words several (GAR-Bench); where they do not, it asks for a description of that region.
+    """
     if not compat.release_wording:
         return template, list(range(num_regions))
-    if num_regions == 1:
+    if num_regions == 1 and not named:
         return (ONE_TRAINED if training else ONE_ASKED), [SINGLE_PROMPT]
     return SEVERAL, list(range(num_regions))
 

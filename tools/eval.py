@@ -76,6 +76,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     add("--dtype", help="float32, bfloat16 or float16 (default: as stored)")
     add("--batch-size", type=int, default=8, metavar="N", help="for models of gartk (8)")
+    compat = "deviations of the authors' release, on or off: last_mask_box=True double_scaled_roi=False ..."
+    add("--release-compat", nargs="+", action=DictAction, metavar="NAME=BOOL", help=compat)
     add = parser.add_argument_group("models that take no masks").add_argument
     types = "1 whole image and crops, 2 outlines, 3 boxes, 4 crosses (1)"
     add("--input-type", type=int, default=1, choices=[1, 2, 3, 4], help=types)
@@ -157,6 +159,7 @@ def model_of(args: argparse.Namespace, find_image: ImageFinder) -> Testee:
         max_side_px=args.max_side_px,
         batch_size=args.batch_size,
         system=args.system,
+        release_compat=args.release_compat,
     )
 
 

@@ -65,14 +65,19 @@ def model_from(
     max_side_px: int | None = None,
     batch_size: int = 8,
     system: str = "",
+    release_compat: Mapping[str, bool] | None = None,
 ) -> Testee:
     """Build a model under test: ``openai:NAME``, ``transformers:NAME``, or one of gartk (all else).
 
-    ``visual_prompt`` and ``max_side_px`` are for models that take no masks, ``system`` for servers.
+    ``visual_prompt`` and ``max_side_px`` are for models that take no masks, ``system`` for servers;
+    ``release_compat`` switches deviations of the authors' release (``last_mask_box`` is the one of their
+    evaluation) on or off for a model of gartk.
 
     Raises: CheckpointError, ConfigError.
     """
     kind, _, name = spec.partition(":")
+    if release_compat and kind in (OPENAI, TRANSFORMERS):
+        raise ConfigError(f"release_compat is for models of gartk; {spec!r} takes no masks.")
     shown = visual_prompt or VisualPrompt()
     if kind == OPENAI:
         from gartk.evaluation.testees.cache import ReplyCache
@@ -90,7 +95,7 @@ def model_from(
     from gartk.evaluation.testees.gartk_model import GartkTestee
     from gartk.inference.api import load
 
-    assistant = load(spec, device=calls.device, dtype=calls.dtype)
+    assistant = load(spec, device=calls.device, dtype=calls.dtype, release_compat=release_compat)
     return GartkTestee(assistant, find_image, name=spec, batch_size=batch_size)
 
 

@@ -269,3 +269,19 @@ def test_real_images_are_asked_about_where_they_are_there(
     )
     assert whole.returncode == 1
     assert "images that are not there: 380" in whole.stdout
+
+
+@pytest.mark.slow
+def test_a_deviation_of_the_release_is_switched_on_and_said(
+    root: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    out = tmp_path / "last_box"
+    own = ["--model", "tiny", "--device", "cpu", "--limit", "2", "--max-new-tokens", "2"]
+    switched = ["--out", str(out), "--release-compat", "last_mask_box=True"]
+    done = run(tmp_path, repo_root, root, *own, *switched)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((out / "results.json").read_text())
+    assert "last_mask_box" in json.dumps(results["info"])
+    wrong = run(tmp_path, repo_root, root, *own, "--out", str(out), "--release-compat", "last_box=True")
+    assert wrong.returncode == 2
+    assert "last_mask_box" in wrong.stderr

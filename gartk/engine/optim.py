@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
+from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR, OptimWrapper
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
@@ -186,27 +187,47 @@ def build_optim_wrapper(
 
 
 def build_schedulers(optim_wrapper: OptimWrapper, settings: ScheduleSettings) -> list[_ParamScheduler]:
-    """Linear warm-up from lr/warmup_iters to lr, then cosine to ``min_lr_ratio * lr`` at the last update."""
+    """Linear warm-up from lr/warmup_iters to lr, then cosine to ``min_lr_ratio * lr`` at the last update.
+
+    A restart cuts the cosine short, lifts the rate and begins another.
+    """
     schedulers: list[_ParamScheduler] = []
-    warmup = settings.warmup_iters
+    warmup, restart = settings.warmup_iters, settings.restart_iter
+    if restart is not None and restart >= settings.max_iters:
+        restart = None
     if warmup > 1:
         schedulers.append(
             LinearLR(optim_wrapper, start_factor=1.0 / warmup, begin=0, end=warmup, by_epoch=False)
         )
-    # The scheduler's first step leaves the rate alone, so max_iters - warmup updates make one step less.
-    length = settings.max_iters - warmup - 1
-    if length >= 1:
-        schedulers.append(
-            CosineAnnealingLR(
-                optim_wrapper,
-                T_max=length,
-                eta_min_ratio=settings.min_lr_ratio,
-                begin=warmup,
-                end=settings.max_iters,
-                by_epoch=False,
-            )
-        )
+    schedulers += _cosine(optim_wrapper, settings, warmup, restart or settings.max_iters)
+    if restart is not None:
+        low = settings.min_lr_ratio
+        progress = (restart - 1 - warmup) / (settings.max_iters - warmup - 1)
+        reached = low + (1.0 - low) * (1.0 + math.cos(math.pi * progress)) / 2.0
+        lift = settings.restart_ratio / reached
+        schedulers.append(MultiStepLR(optim_wrapper, milestones=[restart], gamma=lift, by_epoch=False))
+        schedulers += _cosine(optim_wrapper, settings, restart, settings.max_iters)
     return schedulers
+
+
+def _cosine(
+    optim_wrapper: OptimWrapper, settings: ScheduleSettings, begin: int, end: int
+) -> list[_ParamScheduler]:
+    """The cosine that begins at an update and would reach its end with the last one, until ``end``."""
+    # The scheduler's first step leaves the rate alone, so n updates make one step less.
+    length = settings.max_iters - begin - 1
+    if length < 1:
+        return []
+    return [
+        CosineAnnealingLR(
+            optim_wrapper,
+            T_max=length,
+            eta_min_ratio=settings.min_lr_ratio,
+            begin=begin,
+            end=end,
+            by_epoch=False,
+        )
+    ]
 
 
 def base_lr(optimizer: torch.optim.Optimizer) -> float:

@@ -26,11 +26,18 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """``schedule``: optimiser updates in all, linear warm-up, cosine down to a fraction of lr."""
+    """``schedule``: optimiser updates in all, linear warm-up, cosine down to a fraction of lr.
+
+    A warm restart after ``restart_iter`` updates lifts the rate to ``restart_ratio * lr``; from there
+    another cosine goes down to the same end. A run that is shorter has none.
+    Source: SGDR, Loshchilov and Hutter 2017.
+    """
 
     max_iters: int
     warmup_iters: int = 0
     min_lr_ratio: float = 0.0
+    restart_iter: int | None = None
+    restart_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         if self.max_iters < 1:
@@ -42,6 +49,13 @@ class ScheduleSettings:
             )
         if not 0.0 <= self.min_lr_ratio <= 1.0:
             raise ConfigError(f"schedule.min_lr_ratio must lie in 0..1, got {self.min_lr_ratio}.")
+        if self.restart_iter is not None and self.restart_iter <= self.warmup_iters:
+            raise ConfigError(
+                f"schedule.restart_iter must be above warmup_iters ({self.warmup_iters}), "
+                f"got {self.restart_iter}."
+            )
+        if not 0.0 < self.restart_ratio <= 1.0:
+            raise ConfigError(f"schedule.restart_ratio must lie in 0..1, above 0, got {self.restart_ratio}.")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -96,6 +97,44 @@ def test_the_rate_rises_linearly_then_falls_along_a_cosine_to_its_end() -> None:
     cosine = [0.1 * (0.1 + 0.9 * (1 + math.cos(math.pi * i / 15)) / 2) for i in range(16)]
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, *cosine])
     assert halves == pytest.approx([r / 2 for r in rates])
+
+
+def test_a_restart_lifts_the_rate_and_begins_another_cosine() -> None:
+    wrapper = build_optim_wrapper(
+        Parts(), settings(lr_mult={"vision": 0.5}), device=torch.device("cpu"), grad_clip=1.0
+    )
+    schedule = ScheduleSettings(
+        max_iters=20, warmup_iters=4, min_lr_ratio=0.1, restart_iter=10, restart_ratio=0.6
+    )
+    schedulers = build_schedulers(wrapper, schedule)
+    rates, halves = [], []
+    for _ in range(20):
+        rates.append(base_lr(wrapper.optimizer))
+        halves.append(wrapper.optimizer.param_groups[-1]["lr"])
+        wrapper.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    first = [0.1 * (0.1 + 0.9 * (1 + math.cos(math.pi * i / 15)) / 2) for i in range(6)]
+    second = [0.01 + 0.05 * (1 + math.cos(math.pi * i / 9)) / 2 for i in range(10)]
+    assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, *first, *second])
+    assert halves == pytest.approx([r / 2 for r in rates])
+
+
+def test_a_run_that_ends_before_the_restart_has_the_plain_cosine() -> None:
+    def schedulers(**restart: int) -> list[dict[str, Any]]:
+        wrapper = build_optim_wrapper(Parts(), settings(), device=torch.device("cpu"))
+        schedule = ScheduleSettings(max_iters=20, warmup_iters=4, **restart)
+        return [scheduler.state_dict() for scheduler in build_schedulers(wrapper, schedule)]
+
+    assert schedulers(restart_iter=20) == schedulers()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"restart_iter": 4}, "restart_iter"), ({"restart_ratio": 0.0}, "restart_ratio")]
+)
+def test_a_restart_within_the_warm_up_or_to_nothing_is_refused(change: dict[str, float], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        ScheduleSettings(**{"max_iters": 20, "warmup_iters": 4, "restart_iter": 10, **change})
 
 
 def test_half_precision_is_refused_where_the_device_lacks_it() -> None:

@@ -191,7 +191,7 @@ def test_ctrl_c_ends_a_run_at_once_and_it_can_go_on(root: Path, tmp_path: Path, 
             command(root, *options, "--resume"), cwd=repo_root, env=environment(tmp_path),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while len(server.faults) > 2 and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(0.3)

@@ -1,22 +1,18 @@
-# RegionWorld with captions, then short questions beside them: what a model can begin to learn within minutes.
-world = dict(type="RegionWorldDataset", split="train", introduce="mention")
-captions = dict(turns_per_sample=5, max_regions=5, tasks=["caption"], **world)
-questions = dict(
-    turns_per_sample=4, max_regions=1, tasks=["open_color", "open_shape", "open_texture", "open_material"], **world
+# RegionWorld with captions, short questions about the same looks, and places: what a model can begin to learn
+# within minutes. All come together from the first update, as in region_world.py.
+world = dict(
+    type="RegionWorldDataset", split="train", introduce="mention", length=1000000, turns_per_sample=5, max_regions=5
 )
 train_data = dict(
     dataset=dict(
-        type="ConcatDataset",
+        type="InterleavedDataset",
+        shares=[10, 4, 2],
         datasets=[
-            dict(length=4400, **captions),
+            dict(tasks=["caption"], **world),
             dict(
-                type="InterleavedDataset",
-                shares=[3, 1],
-                datasets=[
-                    dict(length=1000000, index_offset=4400, **captions),
-                    dict(length=1000000, index_offset=1000000, **questions),
-                ],
+                tasks=["open_color", "open_shape", "open_texture", "open_material"], index_offset=1000000, **world
             ),
+            dict(tasks=["open_place"], index_offset=2000000, **world),
         ],
     ),
     batch_size=8,
@@ -26,7 +22,7 @@ train_data = dict(
 test_data = dict(
     dataset=dict(type="RegionWorldDataset", split="test"),
     items_per_task=50,
-    tasks=["open_color", "open_shape", "open_texture", "open_material", "caption"],
+    tasks=["open_color", "open_shape", "open_texture", "open_material", "open_place", "caption"],
     batch_size=32,
 )
-del world, captions, questions
+del world

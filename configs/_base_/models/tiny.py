@@ -1,4 +1,4 @@
-# Base "tiny", size M: PerceptionLM's own classes at toy size, random weights (2.0M parameters).
+# Base "tiny", size M: PerceptionLM's own classes at toy size, random weights (1.5M parameters).
 # One tile of 224 px with 16x16 patches; prompt_encoder and region_extractor are left to the leaf.
 model = dict(
     type='RegionVLM',
@@ -6,7 +6,7 @@ model = dict(
         type='PerceptionLMVision',
         architecture='vit_pe_lang_large_patch14_448',
         model_args=dict(
-            embed_dim=128, depth=4, num_heads=4, img_size=[224, 224], ref_feat_shape=[16, 16],
+            embed_dim=96, depth=3, num_heads=3, img_size=[224, 224], ref_feat_shape=[16, 16],
             init_values=1.0, global_pool=''),
         positions='sincos',
         max_num_tiles=1,
@@ -19,8 +19,8 @@ model = dict(
         config=dict(
             model_type='llama',
             hidden_size=128,
-            intermediate_size=384,
-            num_hidden_layers=5,
+            intermediate_size=256,
+            num_hidden_layers=6,
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=2048,

@@ -3,14 +3,15 @@
 optim = dict(
     type="MuonAdamW",
     lr=6e-4,
-    matrix_lr=0.008,
+    matrix_lr=0.004,
     weight_decay=0.01,
     betas=(0.9, 0.98),
     lr_mult={
         "prompt_encoder": 5.0,
-        "vision.tower.timm_model.patch_embed": 2.0,
+        "vision": 2.0,
         "vision.tower.timm_model.pos_embed": 0.1,
     },
 )
-schedule = dict(max_iters=10000, warmup_iters=50, min_lr_ratio=0.05)
+# The restart comes with the stage that teaches directions.
+schedule = dict(max_iters=8000, warmup_iters=50, min_lr_ratio=0.05, restart_iter=5500, restart_ratio=0.6)
 grad_clip = 1.0

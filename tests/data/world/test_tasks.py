@@ -9,7 +9,7 @@ import pytest
 
 from gartk.data.world.attributes import VALUES
 from gartk.data.world.dataset import RegionWorldDataset, build_scene
-from gartk.data.world.relations import INVERSE
+from gartk.data.world.relations import INVERSE, SPATIAL
 from gartk.data.world.scene import Scene
 from gartk.data.world.scoring import score
 from gartk.data.world.tasks.catalogue import CHOICE_TASKS, TASKS
@@ -168,7 +168,9 @@ def test_exactly_the_given_option_of_a_relation_question_is_true_on_the_masks():
                               "behind", "connected to", "pointing at", "looking like"}  # fmt: skip
 
 
-@pytest.mark.parametrize("task", ["caption_simple", "caption_detailed", "relation_caption", "open_relation"])
+@pytest.mark.parametrize(
+    "task", ["caption_simple", "caption_detailed", "relation_caption", "open_relation", "open_direction"]
+)
 def test_every_relation_stated_in_an_answer_is_true_on_the_masks(task):
     for sample in samples(task, 60):
         scene, objects = scene_of(sample), sample.meta["objects"]
@@ -176,8 +178,12 @@ def test_every_relation_stated_in_an_answer_is_true_on_the_masks(task):
         assert stated
         for a, relation, b in stated:
             assert holds(scene, objects[a], relation, objects[b]), sample.turns
-            if task != "open_relation":
+            if task.startswith("open_"):
+                assert sample.turns[1].text == relation
+            else:
                 assert f"<Prompt{a}> is {relation} <Prompt{b}>." in sample.turns[1].text
+            if task == "open_direction":
+                assert relation in SPATIAL
 
 
 def test_the_detailed_caption_asks_in_the_words_of_gar_bench_and_describes_its_subject():

@@ -59,7 +59,7 @@ def plan_pair(
     """Choose a fact about two objects; a detailed caption needs a subject whose attributes show."""
     usable = pool(scene, allowed)
     for _ in range(4):
-        fact = choose_fact(scene, rng, usable)
+        fact = choose_fact(scene, rng, usable, spatial_only=task == "open_direction")
         if fact is None:
             return None
         if task != "caption_detailed" or scene.objects[fact[0]].attribute_clear:

@@ -61,6 +61,8 @@ TASKS: dict[str, Task] = {
     "open_place": Task(plan_place, word_place, 0.5, _ANY),
     "open_non_entity": Task(plan_non_entity, word_non_entity, 0.3, _SURFACES),
     "open_relation": Task(plan_pair, word_pair, 1.0, _SCATTER),
+    # open_relation where the answer is a direction: a step towards the rest.
+    "open_direction": Task(plan_pair, word_pair, 0.5, _SCATTER),
 }
 CHOICE_TASKS: tuple[str, ...] = (
     "color",

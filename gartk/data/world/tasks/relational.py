@@ -55,10 +55,14 @@ def true_facts(scene: Scene, objects: Sequence[int], *, spatial: bool) -> list[T
     return [fact for one in facts for fact in (one, inverse(one))]
 
 
-def choose_fact(scene: Scene, rng: np.random.Generator, objects: Sequence[int]) -> Triple | None:
+def choose_fact(
+    scene: Scene, rng: np.random.Generator, objects: Sequence[int], *, spatial_only: bool = False
+) -> Triple | None:
     """Draw a fact: spatial or planted at a fixed rate, the planted relations equally often."""
-    spatial = bool(rng.random() < SPATIAL_RATE)
-    facts = true_facts(scene, objects, spatial=spatial) or true_facts(scene, objects, spatial=not spatial)
+    spatial = spatial_only or bool(rng.random() < SPATIAL_RATE)
+    facts = true_facts(scene, objects, spatial=spatial)
+    if not facts and not spatial_only:
+        facts = true_facts(scene, objects, spatial=not spatial)
     if not facts:
         return None
     families = list(dict.fromkeys(min(fact[1], INVERSE[fact[1]]) for fact in facts))

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,14 @@ def test_the_papers_config_finds_its_weights_in_gartks_cache(offline: Path) -> N
     save_toy_perception_lm(offline / "models" / "facebook" / "Perception-LM-1B")
     model = MODELS.build(load_config(ROOT / PAPER).model)
     assert model.vision.tiler.grid((1000, 1000)).num_tiles == 17
+
+
+def test_the_curriculum_of_the_tiny_base_shows_no_scene_twice() -> None:
+    dataset = load_config(ROOT / "tiny" / "ablation_roi_replay.py").train_data.dataset
+    ranges = sorted(
+        (part.index_offset, part.index_offset + part.length)
+        for stage in dataset.datasets
+        for part in stage.datasets
+    )
+    assert len(ranges) > len(dataset.datasets)
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(ranges))

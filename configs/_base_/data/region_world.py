@@ -9,7 +9,8 @@
 #   4. places come back: they fade where nobody asks, and relations need them;
 #   5. directions from one region to another, many a scene (the learning rate has a restart here);
 #   6. the other relations in the same words;
-#   7. relations in all forms.
+#   7. choices come back;
+#   8. the same in sentences and choices, of regions that were all given before.
 world = dict(type="RegionWorldDataset", split="train", choice_answer="text")
 looks = dict(turns_per_sample=5, max_regions=5, tasks=["caption"], **world)
 where = dict(turns_per_sample=6, max_regions=6, tasks=["open_place"], **world)
@@ -44,19 +45,24 @@ statements = dict(introduce="mention", turns_per_sample=3, max_regions=4, tasks=
 pairs = dict(introduce="first", turns_per_sample=10, max_regions=5, **world)
 directions = dict(tasks=["open_direction"], **pairs)
 pair_relations = dict(tasks=["open_relation"], **pairs)
+pair_texts = dict(
+    introduce="first", turns_per_sample=8, max_regions=5, tasks=dict(caption_simple=3, caption_detailed=1), **world
+)
+named_statements = dict(introduce="first", turns_per_sample=4, max_regions=4, tasks=["relation"], **world)
 parts = [
     captions, named_captions, places, named_places, grids, surfaces, attributes, relations, statements,
-    directions, pair_relations,
+    directions, pair_relations, pair_texts, named_statements,
 ]  # fmt: skip
 # Each stage: its samples (in rounds of 16), and how many each part gives of a round. No scene comes twice.
 stages = [
-    (500, [9, 0, 2, 0, 1, 1, 1, 1, 1, 0, 0]),
-    (800, [2, 5, 1, 1, 1, 1, 1, 3, 1, 0, 0]),
-    (950, [1, 3, 0, 1, 2, 1, 2, 4, 2, 0, 0]),
-    (500, [1, 1, 1, 3, 1, 1, 1, 5, 2, 0, 0]),
-    (200, [0, 2, 0, 1, 1, 0, 1, 1, 1, 9, 0]),
-    (200, [0, 2, 0, 1, 1, 0, 1, 1, 1, 2, 7]),
-    (100000, [0, 2, 0, 1, 1, 1, 2, 2, 5, 0, 2]),
+    (500, [9, 0, 2, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0]),
+    (800, [2, 5, 1, 1, 1, 1, 1, 3, 1, 0, 0, 0, 0]),
+    (950, [1, 3, 0, 1, 2, 1, 2, 4, 2, 0, 0, 0, 0]),
+    (500, [1, 1, 1, 3, 1, 1, 1, 5, 2, 0, 0, 0, 0]),
+    (200, [0, 2, 0, 1, 1, 0, 1, 1, 1, 9, 0, 0, 0]),
+    (200, [0, 2, 0, 1, 1, 0, 1, 1, 1, 2, 7, 0, 0]),
+    (100, [0, 2, 0, 1, 1, 1, 2, 2, 5, 0, 2, 0, 0]),
+    (98050, [0, 2, 0, 1, 1, 1, 1, 0, 0, 0, 1, 3, 6]),
 ]
 train_data = dict(
     dataset=dict(
@@ -82,4 +88,4 @@ test_data = dict(
     dataset=dict(type="RegionWorldDataset", split="test", choice_answer="text"), items_per_task=200, batch_size=32
 )
 del captions, named_captions, places, named_places, grids, surfaces, attributes, relations, statements
-del pairs, directions, pair_relations, world, looks, where, parts, stages
+del pairs, directions, pair_relations, pair_texts, named_statements, world, looks, where, parts, stages

@@ -300,7 +300,7 @@ def test_the_demo_trains_tests_and_draws(
         *(f"scene_{i}.png" for i in range(4)),
         *(f"open_{name}.png" for name in ("color", "shape", "texture", "material")),
     }
-    assert len(json.loads((out / "results.json").read_text(encoding="utf-8"))["records"]) == 10
+    assert len(json.loads((out / "results.json").read_text(encoding="utf-8"))["records"]) == 12
     assert "of 12 descriptions right" in text
     with Image.open(out / "scene_0.png") as picture:
         assert picture.width == 3 * 224

@@ -1,6 +1,6 @@
 # Table 9 on the tiny base and RegionWorld: all eight rows, equal updates and equal data, three seeds.
 # The budget is what two cores do in about two hours (--dry-run --measure tells: an update of row 2 takes four times
-# row 4's). It shows that everything runs; a longer training, on faster machines: --cfg-options schedule.max_iters=10000
+# row 4's). It shows that everything runs; a longer training, on faster machines: --cfg-options schedule.max_iters=8000
 title = "Table 9 on the tiny base"
 notes = (
     "The eight designs of the paper's Table 9, trained from scratch on RegionWorld and tested on scenes that"

@@ -82,38 +82,34 @@ def test_wrong_prefixes_types_and_arguments_are_named() -> None:
         build_optimizer(Parts(), settings(betaz=1))
 
 
-def test_the_rate_rises_linearly_then_falls_along_a_cosine_to_its_end() -> None:
+def rates_of(schedule: ScheduleSettings) -> tuple[list[float], list[float]]:
+    """The rate of every update, and that of a part whose multiplier is one half."""
     wrapper = build_optim_wrapper(
         Parts(), settings(lr_mult={"vision": 0.5}), device=torch.device("cpu"), grad_clip=1.0
     )
-    schedulers = build_schedulers(wrapper, ScheduleSettings(max_iters=20, warmup_iters=4, min_lr_ratio=0.1))
+    schedulers = build_schedulers(wrapper, schedule)
     rates, halves = [], []
-    for _ in range(20):
+    for _ in range(schedule.max_iters):
         rates.append(base_lr(wrapper.optimizer))
         halves.append(wrapper.optimizer.param_groups[-1]["lr"])
         wrapper.step()
         for scheduler in schedulers:
             scheduler.step()
+    return rates, halves
+
+
+def test_the_rate_rises_linearly_then_falls_along_a_cosine_to_its_end() -> None:
+    rates, halves = rates_of(ScheduleSettings(max_iters=20, warmup_iters=4, min_lr_ratio=0.1))
     cosine = [0.1 * (0.1 + 0.9 * (1 + math.cos(math.pi * i / 15)) / 2) for i in range(16)]
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, *cosine])
     assert halves == pytest.approx([r / 2 for r in rates])
 
 
 def test_a_restart_lifts_the_rate_and_begins_another_cosine() -> None:
-    wrapper = build_optim_wrapper(
-        Parts(), settings(lr_mult={"vision": 0.5}), device=torch.device("cpu"), grad_clip=1.0
-    )
     schedule = ScheduleSettings(
         max_iters=20, warmup_iters=4, min_lr_ratio=0.1, restart_iter=10, restart_ratio=0.6
     )
-    schedulers = build_schedulers(wrapper, schedule)
-    rates, halves = [], []
-    for _ in range(20):
-        rates.append(base_lr(wrapper.optimizer))
-        halves.append(wrapper.optimizer.param_groups[-1]["lr"])
-        wrapper.step()
-        for scheduler in schedulers:
-            scheduler.step()
+    rates, halves = rates_of(schedule)
     first = [0.1 * (0.1 + 0.9 * (1 + math.cos(math.pi * i / 15)) / 2) for i in range(6)]
     second = [0.01 + 0.05 * (1 + math.cos(math.pi * i / 9)) / 2 for i in range(10)]
     assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, *first, *second])

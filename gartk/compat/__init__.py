@@ -35,11 +35,12 @@ which is better: a model that was trained with a deviation needs it.
     A question starts with two begin tokens, since the rendered chat template has one and the tokenizer adds
     another; training has one. Every position moves by one. Tiny model: 96.3 % right, 0.3 % change.
 ``release_wording``
-    A single region is called ``<Prompt1>`` (the release's training also takes other numbers). Its
-    introduction has no blank before the line break when it is asked, has one in training, and no line break
-    stands before the question; ``describe`` asks "Describe this masked region in detail." Several regions
+    A single region whose question names no prompt is called ``<Prompt1>`` (the release's training also takes
+    other numbers). Its introduction has no blank before the line break when it is asked, has one in training,
+    and no line break stands before the question; ``describe`` asks "Describe this masked region in detail."
+    One that a question names is worded as several are. Several regions
     are worded as by default, but the two line breaks before the question are tokenized together. In
-    questions and answers the single region is ``<Prompt0>`` all the same.
+    questions and answers a single region is ``<Prompt0>`` all the same.
     Tiny model: 87.7 % right, 11 % change.
 All but last_mask_box together leave the tiny model 52.3 % right.
 

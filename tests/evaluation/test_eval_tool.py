@@ -190,6 +190,8 @@ def test_ctrl_c_ends_a_run_at_once_and_it_can_go_on(root: Path, tmp_path: Path, 
         process = subprocess.Popen(
             command(root, *options, "--resume"), cwd=repo_root, env=environment(tmp_path),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            # A shell starts jobs in the background with Ctrl-C ignored, and the tests may be one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         end = time.monotonic() + 180
         while len(server.faults) > 2 and time.monotonic() < end:

@@ -6,9 +6,9 @@ notes = (
     " nothing does. Equal updates, data and test items for every row. Scores are shares of right answers in per cent."
 )
 rows = [
-    dict(name="4, union", title="image and replay, joined masks", config="../tiny/ablation_roi_replay.py"),
+    dict(name="4", title="image and replay, joined masks", config="../tiny/ablation_roi_replay.py"),
     dict(name="4, identity", title="image and replay, masks apart", config="../tiny/ablation_prompt_mask_identity.py"),
-    dict(name="8, union", title="image alone, joined masks", config="../tiny/ablation_no_local.py"),
+    dict(name="8", title="image alone, joined masks", config="../tiny/ablation_no_local.py"),
     dict(name="8, identity", title="image alone, masks apart", config="../tiny/ablation_no_local_identity.py"),
 ]
-baseline = "4, union"
+baseline = "4"

@@ -6,7 +6,7 @@ notes = (
     " map. Both rows are trained and tested alike. Scores are shares of right answers in per cent."
 )
 rows = [
-    dict(name="true boxes", title="image and replay", config="../tiny/ablation_roi_replay.py"),
+    dict(name="4", title="image and replay", config="../tiny/ablation_roi_replay.py"),
     dict(
         name="double_scaled_roi",
         title="image and replay as released",
@@ -14,4 +14,4 @@ rows = [
         cfg_options={"model.release_compat": dict(double_scaled_roi=True)},
     ),
 ]
-baseline = "true boxes"
+baseline = "4"

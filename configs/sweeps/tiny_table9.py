@@ -86,5 +86,6 @@ columns = [
     dict(title="looks told", tasks=["caption"], score="attributes"),
     dict(title="position told", tasks=["open_position"]),
     dict(title="place told", tasks=["open_place"]),
+    dict(title="overall"),
 ]
 del attributes

@@ -17,9 +17,9 @@ from PIL import Image
 
 from gartk.engine.config import load_config
 from gartk.engine.runner import build_runner
+from gartk.engine.sources import find_folder
 from gartk.evaluation.configured import build_test
 from gartk.evaluation.evaluate import run_benchmark
-from gartk.inference.loading import find_folder
 from gartk.masks import encode_rle
 from gartk.models.checkpoints import load_model
 from gartk.testing.toy import save_toy_perception_lm

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gartk.inference.loading import find_folder
+from gartk.engine.sources import find_folder
 from gartk.models.checkpoints import load_model, save_model
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(source: str, out: Path, to: str, max_shard_size: str) -> None:
     """Find the checkpoint, convert it, and say what it holds."""
     from gartk.convert import convert
-    from gartk.inference.loading import find_folder
+    from gartk.engine.sources import find_folder
 
     folder = find_folder(source)
     notes = convert(folder, out, to, max_shard_size=max_shard_size)

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def pack(checkpoint: Path, out: Path, *, dtype: str, note: str) -> None:
     """Save the model of a checkpoint, or of the newest one in a work dir."""
-    from gartk.inference.loading import find_folder
+    from gartk.engine.sources import find_folder
     from gartk.models.checkpoints import CONFIG_NAME, load_model, read_json, save_model
 
     folder = find_folder(checkpoint)

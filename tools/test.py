@@ -52,10 +52,11 @@ def run(args: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from gartk.engine.dist import set_threads
+    from gartk.engine.sources import find_folder
     from gartk.evaluation.configured import build_test, describe_run
     from gartk.evaluation.evaluate import run_benchmark
     from gartk.evaluation.report import results_table
-    from gartk.inference.loading import find_folder, load_any
+    from gartk.inference.loading import load_any
 
     console = Console()
     cfg = read_config(args)

@@ -64,7 +64,7 @@ def param_groups(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        skip = parameter.ndim <= 1 or id(parameter) in embeddings or _is_under(name, settings.no_decay)
+        skip = parameter.ndim <= 1 or id(parameter) in embeddings or is_under(name, settings.no_decay)
         matrix = mark_matrices and parameter.ndim == 2 and not skip and parameter is not head
         key = (multiplier[name], skip, matrix)
         if key not in groups:
@@ -236,12 +236,13 @@ def base_lr(optimizer: torch.optim.Optimizer) -> float:
     return float(group["lr"]) / float(group.get("lr_mult", 1.0))
 
 
-def _is_under(name: str, prefixes: Sequence[str]) -> bool:
+def is_under(name: str, prefixes: Sequence[str]) -> bool:
+    """Whether a weight belongs to one of some modules, given by their dotted names."""
     return any(name == p or name.startswith(p + ".") for p in prefixes)
 
 
 def _under(model: nn.Module, prefix: str, key: str) -> list[tuple[str, nn.Parameter]]:
-    found = [(n, p) for n, p in model.named_parameters() if _is_under(n, [prefix])]
+    found = [(n, p) for n, p in model.named_parameters() if is_under(n, [prefix])]
     # A part without parameters, such as NullPrompt, leaves nothing to do and is no mistake.
     if not found and prefix not in dict(model.named_modules()):
         names = [n for n, _ in model.named_parameters()]

@@ -27,6 +27,7 @@ from gartk.engine.module import TrainModule
 from gartk.engine.optim import AutocastOptimWrapper, build_optim_wrapper, build_schedulers, freeze
 from gartk.engine.progress_hook import ProgressHook
 from gartk.engine.settings import TrainSettings
+from gartk.engine.start import load_start
 from gartk.errors import CheckpointError, ConfigError
 
 _RUN_NUMBER = itertools.count()
@@ -152,6 +153,8 @@ def build_runner(
     if settings.model.get("device_map") is not None:
         raise ConfigError("model.device_map is for inference. Leave it out to train; use --launcher pytorch.")
     model = MODELS.build(settings.model, path="model")
+    start = settings.load_from if resume_from is None else None
+    loaded = None if start is None else load_start(model, start)
     frozen = freeze(model, settings.freeze)
     loader = build_train_dataloader(
         settings.train_data, model.make_processor(training=True), seed=settings.seed, device=device
@@ -177,6 +180,8 @@ def build_runner(
         cfg=cfg,
     )
     _announce(runner, model, frozen)
+    if loaded is not None:
+        runner.logger.info(f"starts from the weights of {loaded}")
     return runner
 
 

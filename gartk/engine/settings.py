@@ -74,6 +74,23 @@ class CheckpointSettings:
 
 
 @dataclass(frozen=True)
+class LoadSettings:
+    """What the weights are before the first update: those of a trained model.
+
+    ``path`` is a checkpoint folder, a work dir, ``org/name`` or a shipped name, as ``gartk.load`` takes.
+    ``skip`` names modules (``region_extractor``) whose weights stay as the config makes them.
+    """
+
+    path: str
+    skip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.skip, str):
+            raise ConfigError(f"load_from.skip is the string {self.skip!r}; give a list of modules.")
+        object.__setattr__(self, "skip", tuple(self.skip))
+
+
+@dataclass(frozen=True)
 class OptimSettings:
     """``optim``: the optimiser by name, its own arguments, and its parameter groups.
 
@@ -112,6 +129,7 @@ class TrainSettings:
     accumulate: int = 1
     precision: Precision = "fp32"
     freeze: tuple[str, ...] = ()
+    load_from: LoadSettings | None = None
     seed: int = 0
     deterministic: bool = False
     device: str = "auto"
@@ -142,6 +160,9 @@ class TrainSettings:
         """
         check_top_level(cfg)
         values: dict[str, Any] = {k: cfg[k] for k in TOP_LEVEL if k in cfg}
+        start = values.pop("load_from", None)
+        if start is not None:
+            values["load_from"] = {"path": start} if isinstance(start, str) else start
         for name, section in SECTIONS.items():
             if name in values:
                 values[name] = build_section(section, values[name], name)
@@ -157,6 +178,7 @@ SECTIONS: dict[str, type] = {
     "train_data": DataSettings,
     "schedule": ScheduleSettings,
     "checkpoint": CheckpointSettings,
+    "load_from": LoadSettings,
 }
 TOP_LEVEL: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(TrainSettings))
 

@@ -123,9 +123,10 @@ def train(cfg: Config, work_dir: Path) -> None:
 def test(cfg: Config, folder: Path) -> None:
     """Test the trained model and write its results."""
     from gartk.engine.dist import set_threads
+    from gartk.engine.sources import find_folder
     from gartk.evaluation.configured import build_test, describe_run
     from gartk.evaluation.evaluate import run_benchmark
-    from gartk.inference.loading import find_folder, load_any
+    from gartk.inference.loading import load_any
 
     benchmark, metrics = build_test(cfg)
     model, origin = load_any(find_folder(folder / TRAIN_FOLDER), device=cfg.get("device", "auto"))

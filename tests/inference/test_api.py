@@ -370,7 +370,7 @@ def test_load_says_what_it_looked_for(
         gartk.load(checkpoint, cfg_options={"model.use_global": False})
     with pytest.raises(ConfigError, match="dtype must be one of"):
         gartk.load(checkpoint, dtype="float8")
-    monkeypatch.setitem(__import__("gartk.inference.loading", fromlist=["SHIPPED"]).SHIPPED, "tiny", tmp_path)
+    monkeypatch.setitem(__import__("gartk.engine.sources", fromlist=["SHIPPED"]).SHIPPED, "tiny", tmp_path)
     with pytest.raises(CheckpointError, match="no shipped checkpoint 'tiny'.*tools/train.py"):
         gartk.load("tiny")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import gartk
 from gartk.data.world.dataset import RegionWorldDataset
 from gartk.data.world.scoring import score
-from gartk.inference.loading import find_folder
+from gartk.engine.sources import find_folder
 
 ATTRIBUTES = ("color", "shape", "texture", "material")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
@@ -82,7 +82,7 @@ class LoadSettings:
     """
 
     path: str
-    skip: tuple[str, ...] = ()
+    skip: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.skip, str):

@@ -51,6 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="changes to every row")
     add("--baseline", metavar="NAME", help="the row that the others are compared with")
     add("--items", type=int, metavar="N", help="test items for each sub-task")
+    add("--publish", metavar="DIR", help="write the report there too, to be kept without the runs")
     add("--executor", choices=["local", "slurm"], default="local", help="slurm: jobs through submitit")
     add("--dry-run", action="store_true", help="print the plan and what it costs; run nothing")
     add("--measure", action="store_true", help="with --dry-run: time a few updates of each row")
@@ -117,7 +118,7 @@ def sweep(args: argparse.Namespace) -> bool:
     """Plan, and run unless it is a dry run; gives whether every run finished."""
     from gartk.sweep.cost import count_costs
     from gartk.sweep.plan import make_plan
-    from gartk.sweep.report import FILES, reporter
+    from gartk.sweep.report import FILES, publish, reporter
     from gartk.sweep.run import run_sweep
 
     settings = read_settings(args)
@@ -127,9 +128,13 @@ def sweep(args: argparse.Namespace) -> bool:
         dry_run(args, plan, settings.jobs or max(1, len(gpu_names(args.gpus))))
         return True
     executor = choose_executor(args, settings, out)
-    report = reporter(plan, out, count_costs(plan))
+    costs = count_costs(plan)
+    report = reporter(plan, out, costs)
     outcome = run_sweep(plan, out, executor=executor, resume=args.resume, report=report, say=say)
     say(f"The table: {', '.join(str(out / name) for name in FILES)}")
+    if args.publish:
+        publish(plan, out, Path(args.publish), costs)
+        say(f"The report without the runs: {args.publish}")
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(plan.runs)} runs did not finish: {'; '.join(outcome.failed)}")
         say("Try them again with the same command and --resume.")

@@ -45,8 +45,8 @@ def compared_with(plan: Plan) -> Row:
     return next((row for row in plan.rows if row.name == plan.settings.baseline), plan.rows[0])
 
 
-def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]]) -> list[RowCard]:
-    """Say of every row how its config differs, and where its results lie."""
+def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]], *, links: bool = True) -> list[RowCard]:
+    """Say of every row how its config differs and, with ``links``, where its results lie."""
     base = plan.runs_of(compared_with(plan))[0].config.to_dict()
     cards = []
     for row in plan.rows:
@@ -54,8 +54,9 @@ def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]]) -> list[RowCard
             Change(path, _shown(there), _shown(here))
             for path, there, here in differences(base, plan.runs_of(row)[0].config.to_dict())
         ]
-        links = [link for run in data[row.name] if run.state == "finished" for link in _links(run)]
-        cards.append(RowCard(row.name, row.title, row.source, changes, links))
+        finished = [run for run in data[row.name] if links and run.state == "finished"]
+        addresses = [link for run in finished for link in _links(run)]
+        cards.append(RowCard(row.name, row.title, row.source, changes, addresses))
     return cards
 
 
@@ -75,8 +76,15 @@ def _shown(value: Any) -> str:
     return "" if value is ABSENT else repr(value)
 
 
-def page(plan: Plan, table: Table, data: Mapping[str, Sequence[RunData]], curves: Mapping[str, bytes]) -> str:
-    """Write the page; ``curves`` are SVG pictures by what they show."""
+def page(
+    plan: Plan,
+    table: Table,
+    data: Mapping[str, Sequence[RunData]],
+    curves: Mapping[str, bytes],
+    *,
+    links: bool = True,
+) -> str:
+    """Write the page; ``curves`` are SVG pictures by what they show, ``links`` lead to the runs' files."""
     import jinja2
 
     text = importlib.resources.files("gartk").joinpath("assets", TEMPLATE).read_text(encoding="utf-8")
@@ -91,7 +99,7 @@ def page(plan: Plan, table: Table, data: Mapping[str, Sequence[RunData]], curves
         finished=sum(run.state == "finished" for run in runs),
         runs=len(runs),
         curves={name: base64.b64encode(svg).decode("ascii") for name, svg in curves.items()},
-        cards=row_cards(plan, data),
+        cards=row_cards(plan, data, links=links),
         compared=compared_with(plan).name,
         baseline=table.baseline,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from gartk.sweep.table import make_table
 from gartk.sweep.tables import csv_text, markdown
 
 if TYPE_CHECKING:
+    from gartk.sweep.collect import RunData
     from gartk.sweep.cost import RowCost
     from gartk.sweep.plan import Plan
 
@@ -24,26 +25,41 @@ FILES = ("table.md", "table.csv", "table.json", "index.html")
 def reporter(plan: Plan, out: Path, costs: Mapping[str, RowCost] | None = None) -> Callable[[], None]:
     """Give a function that writes the report of a sweep as far as it is; each file is whole at any time."""
     collector = Collector(plan, out)
+    return lambda: _write(plan, collector.collect(), out, costs)
 
-    def write() -> None:
-        from gartk.evaluation.records import write_whole
 
-        data = collector.collect()
-        table = make_table(plan, data, costs)
-        runs = [run for row in plan.rows for run in data[row.name]]
-        curves: dict[str, bytes] = {}
-        for kind, title in CURVES.items():
-            figure = draw_curves(plan, data, kind)
-            if figure is not None:
-                curves[title] = render(figure, "svg")
-                _write_bytes(out / f"{kind}.svg", curves[title])
-                _write_bytes(out / f"{kind}.png", render(figure, "png"))
-        write_whole(out / "table.md", markdown(table, runs))
-        write_whole(out / "table.csv", csv_text(table))
-        write_whole(out / "table.json", json.dumps(table.to_json(), indent=1, ensure_ascii=False) + "\n")
-        write_whole(out / "index.html", page(plan, table, data, curves))
+def publish(plan: Plan, out: Path, folder: Path, costs: Mapping[str, RowCost] | None = None) -> None:
+    """Write the report of the sweep in ``out`` into another folder, to be kept without the runs.
 
-    return write
+    Nothing in it points to the runs' own files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(plan, Collector(plan, out).collect(), folder, costs, links=False)
+
+
+def _write(
+    plan: Plan,
+    data: Mapping[str, Sequence[RunData]],
+    folder: Path,
+    costs: Mapping[str, RowCost] | None,
+    *,
+    links: bool = True,
+) -> None:
+    from gartk.evaluation.records import write_whole
+
+    table = make_table(plan, data, costs)
+    runs = [run for row in plan.rows for run in data[row.name]]
+    curves: dict[str, bytes] = {}
+    for kind, title in CURVES.items():
+        figure = draw_curves(plan, data, kind)
+        if figure is not None:
+            curves[title] = render(figure, "svg")
+            _write_bytes(folder / f"{kind}.svg", curves[title])
+            _write_bytes(folder / f"{kind}.png", render(figure, "png"))
+    write_whole(folder / "table.md", markdown(table, runs))
+    write_whole(folder / "table.csv", csv_text(table))
+    write_whole(folder / "table.json", json.dumps(table.to_json(), indent=1, ensure_ascii=False) + "\n")
+    write_whole(folder / "index.html", page(plan, table, data, curves, links=links))
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

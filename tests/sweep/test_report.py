@@ -14,7 +14,7 @@ from PIL import Image
 from gartk.errors import ConfigError
 from gartk.sweep.collect import Collector, read_curve
 from gartk.sweep.curves import draw_curves, mean_curve, render, thinned
-from gartk.sweep.report import reporter
+from gartk.sweep.report import publish, reporter
 from tests.sweep.fake_child import UPDATES
 from tests.sweep.helpers import sweep_with_fakes
 
@@ -132,6 +132,18 @@ def test_the_page_has_tables_links_changes_and_failures(swept) -> None:
     assert "RuntimeError: the extractor exploded" in text
     links = [address for address in page.addresses if not address.startswith("data:")]
     assert links == [f"runs/{row}/seed{n}/results.json" for row in ("4", "row_8") for n in (0, 1)]
+
+
+def test_a_published_report_is_the_same_without_the_runs(swept, tmp_path) -> None:
+    plan, out = swept
+    publish(plan, out, tmp_path / "docs" / "results")
+    for name in ("table.md", "table.csv", "table.json", "loss.svg", "loss.png"):
+        assert (tmp_path / "docs" / "results" / name).read_bytes() == (out / name).read_bytes(), name
+    there, here = read_page(out / "index.html"), read_page(tmp_path / "docs" / "results" / "index.html")
+    assert [address for address in here.addresses if not address.startswith("data:")] == []
+    assert set(here.texts) <= set(there.texts)
+    assert any("4 of 6 runs finished" in text for text in here.texts)
+    assert any("the extractor exploded" in text for text in here.texts)
 
 
 def test_damaged_results_are_a_failure_of_that_run_alone(swept) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gartk.engine.muon import MATRICES
 from gartk.engine.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.errors import ConfigError, did_you_mean
+from gartk.models.checkpoints import is_under
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -234,11 +235,6 @@ def base_lr(optimizer: torch.optim.Optimizer) -> float:
     """The present learning rate of parts without a multiplier of their own."""
     group: Mapping[str, Any] = optimizer.param_groups[0]
     return float(group["lr"]) / float(group.get("lr_mult", 1.0))
-
-
-def is_under(name: str, prefixes: Sequence[str]) -> bool:
-    """Whether a weight belongs to one of some modules, given by their dotted names."""
-    return any(name == p or name.startswith(p + ".") for p in prefixes)
 
 
 def _under(model: nn.Module, prefix: str, key: str) -> list[tuple[str, nn.Parameter]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gartk.engine.optim import is_under
 from gartk.engine.settings import LoadSettings
 from gartk.engine.sources import find_folder
 from gartk.errors import CheckpointError, ConfigError, did_you_mean
+from gartk.models.checkpoints import is_under
+from gartk.models.llms.causal_lm import load_tokenizer
+from gartk.models.release import read_packed
 
 if TYPE_CHECKING:
     from gartk.models.region_vlm import RegionVLM
@@ -21,16 +23,12 @@ def load_start(model: RegionVLM, settings: LoadSettings) -> str:
 
     Raises: CheckpointError naming what does not fit; ConfigError for a module that neither has.
     """
-    from gartk.models.checkpoints import assign, own_state
-    from gartk.models.llms.causal_lm import load_tokenizer
-    from gartk.models.release import read_packed
-
     folder = find_folder(settings.path)
     packed = read_packed(folder)
-    own = model.state_dict()
+    names = [*model.state_dict(), *packed.state]
     for module in settings.skip:
-        if not any(is_under(name, [module]) for name in [*own, *packed.state]):
-            known = {name.partition(".")[0] for name in own}
+        if not any(is_under(name, [module]) for name in names):
+            known = {name.partition(".")[0] for name in names}
             raise ConfigError(
                 f"load_from.skip: neither the model nor {folder} has weights under {module!r}.\n"
                 f"  {did_you_mean(module, known)}"
@@ -42,8 +40,5 @@ def load_start(model: RegionVLM, settings: LoadSettings) -> str:
             f" ({len(model.llm.tokenizer):,}): words would get the weights of others. Give model.llm the same"
             " tokenizer and num_prompts."
         )
-    state = {name: value for name, value in packed.state.items() if not is_under(name, settings.skip)}
-    shared = set(own) - set(own_state(model))
-    kept = [name for name in own if is_under(name, settings.skip)]
-    assign(model, state, str(folder), optional=[*sorted(shared), *kept], named=packed.named)
+    packed.load_into(model, skip=settings.skip)
     return str(folder)

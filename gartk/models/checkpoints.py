@@ -201,6 +201,11 @@ def assign(
         own[key].copy_(value)
 
 
+def is_under(name: str, modules: Sequence[str]) -> bool:
+    """Whether a weight belongs to one of some modules, given by their dotted names."""
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
 def read_tensors(files: Sequence[Path]) -> dict[str, Tensor]:
     """Read all tensors of some safetensors files, in the types that they are stored in.
 

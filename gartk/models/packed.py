@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from gartk.models.checkpoints import (
     TOKENIZER_NAME,
     WEIGHTS_NAME,
     assign,
+    is_under,
     own_state,
     read_json,
     read_tensors,
@@ -75,9 +76,19 @@ class Packed:
         """
         with blank_weights():
             model = self._build(dtype)
-        shared = set(model.state_dict()) - set(own_state(model))
-        assign(model, self.state, self.source, optional=sorted(shared), named=self.named)
+        self.load_into(model)
         return model
+
+    def load_into(self, model: RegionVLM, *, skip: Sequence[str] = ()) -> None:
+        """Copy the weights into a model that is built; the modules in ``skip`` keep what they have.
+
+        Raises: CheckpointError as ``build``.
+        """
+        own = model.state_dict()
+        shared = set(own) - set(own_state(model))
+        kept = {name for name in own if is_under(name, skip)}
+        state = {name: value for name, value in self.state.items() if not is_under(name, skip)}
+        assign(model, state, self.source, optional=sorted(shared | kept), named=self.named)
 
     def structure(self) -> RegionVLM:
         """Build the model on torch's meta device, and check that the weights fit it.

@@ -62,6 +62,7 @@ validation = dict(
 cfg_options = {
     "schedule.max_iters": 650,
     "train_data": train_data,
+    "test_data.dataset.choice_answer": "text",
     "test_data.tasks": tasks,
     "test_data.items_per_task": 120,
     "tensorboard": False,

@@ -23,7 +23,7 @@ DEFAULT_METRICS: tuple[Mapping[str, Any], ...] = (
 # What may be set by --cfg-options although a config does not spell it out.
 TEST_KEYS: tuple[str, ...] = (
     *(f"test_data.{name}" for name in ("type", "tasks", "metrics", "items_per_task", "batch_size")),
-    *(f"test_data.max_new_tokens.{kind}" for kind in ("choice", "open", "caption")),
+    *(f"test_data.max_new_tokens.{kind}" for kind in ("choice", "reasoned", "open", "caption")),
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist, fmean
 from typing import Any, Protocol
 
+from gartk.data.world.scoring import final_answer
 from gartk.errors import ConfigError
 from gartk.evaluation.scoring.items import Item
 from gartk.registry import METRICS
@@ -127,7 +128,7 @@ class MeanScoreMetric:
 
 def _letter_said(record: Item) -> str:
     """The letter of the option that a reply gives by its letter or by its text, else ``other``."""
-    reply = (record.prediction or "").strip().upper()
+    reply = final_answer(record.prediction or "", record.extra).strip().upper()
     for choice in record.extra["choices"]:
         if reply in (choice[0], choice[3:].upper()):
             return str(choice[0])

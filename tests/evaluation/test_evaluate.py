@@ -147,6 +147,15 @@ def test_records_do_not_depend_on_the_batch_size(model: RegionVLM) -> None:
     assert records(32) == alone
 
 
+def test_a_reasoned_choice_gets_room_for_its_reasons() -> None:
+    dataset = {**DATASET, "choice_answer": "reasoned"}
+    budgets = {"choice": 3, "reasoned": 40}
+    benchmark = RegionWorldBenchmark(
+        dataset=dataset, items_per_task=2, tasks=["color", "relation"], max_new_tokens=budgets
+    )
+    assert [benchmark.max_new_tokens(sample) for sample in benchmark.samples()] == [3, 40, 3, 40]
+
+
 def test_results_come_back_from_their_file(model: RegionVLM, tmp_path: Path) -> None:
     benchmark = RegionWorldBenchmark(dataset=DATASET, items_per_task=2, tasks=["color", "caption_simple"])
     seen: list[int] = []

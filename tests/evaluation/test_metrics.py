@@ -76,3 +76,10 @@ def test_letters_show_a_model_that_always_says_one() -> None:
     assert LetterMetric()(records) == {
         "color": {"answer": {"A": 4, "B": 1, "C": 1}, "said": {"A": 1, "B": 3, "C": 0, "other": 2}}
     }
+
+
+def test_the_letter_of_a_reasoned_choice_is_that_of_its_last_line() -> None:
+    choices = ["A. red", "B. blue"]
+    said = ["A. green, B. blue\nblue", "red\nblue", "A. red\nB", "blue, red"]
+    records = [record(said=one, right="B", choices=choices, answer_form="reasoned") for one in said]
+    assert LetterMetric()(records)["color"]["said"] == {"A": 0, "B": 3, "other": 1}

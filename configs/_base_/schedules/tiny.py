@@ -13,5 +13,5 @@ optim = dict(
     },
 )
 # The restart comes with the stage that teaches directions.
-schedule = dict(max_iters=8000, warmup_iters=50, min_lr_ratio=0.05, restart_iter=5500, restart_ratio=0.6)
+schedule = dict(max_iters=8000, warmup_iters=50, min_lr_ratio=0.05, restart_iter=5500, restart_ratio=0.8)
 grad_clip = 1.0

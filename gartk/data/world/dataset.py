@@ -107,8 +107,10 @@ class RegionWorldDataset:
         introduce: "first" gives the local tokens of all regions before the first question, "mention"
             before the first question that is about them.
         index_offset: added to every index, so that shards or epochs can differ.
-        choice_answer: "letter" as in GAR-Bench, or "text": a choice is answered with the right option's
-            text, which a decoder too small to learn the letters can give.
+        choice_answer: "letter" as in GAR-Bench; or "text": a choice is answered with the right option's
+            text, which a decoder too small to learn the letters can give; or "reasoned": where several
+            regions have to be compared, a line before that text goes through the options as far as the
+            right one and says for each how things are; all other choices as "text".
         balanced: go through ``tasks`` in turn and through the letters of their answers in turn, so that
             both come out even; needs one turn per sample.
     """
@@ -149,7 +151,8 @@ class RegionWorldDataset:
             )
         if choice_answer not in CHOICE_SUFFIX:
             raise ConfigError(
-                f"RegionWorldDataset.choice_answer is {choice_answer!r}; it must be 'letter' or 'text'."
+                f"RegionWorldDataset.choice_answer is {choice_answer!r};"
+                f" it must be one of {', '.join(CHOICE_SUFFIX)}."
             )
         self.introduce = introduce
         self.choice_answer: ChoiceAnswer = choice_answer

@@ -65,6 +65,17 @@ def spatial_truth(relation: str, a: Point, b: Point) -> bool | None:
     return None
 
 
+def direction(a: Point, b: Point) -> str:
+    """The direction that says best where ``a`` lies from ``b``, however near to another it is.
+
+    Units: centroids (x, y) in pixels.
+    """
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    if abs(dx) >= abs(dy):
+        return LEFT if dx >= 0 else RIGHT
+    return ABOVE if dy >= 0 else BELOW
+
+
 def joined(names: Sequence[str], word: str) -> str:
     """List names in a sentence: ``a, b or c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"

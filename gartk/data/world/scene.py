@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gartk.data.world.attributes import ARROW, Look, is_held_out
-from gartk.data.world.relations import ALIKE, POINTING, SPATIAL, Point, Triple, inverse, spatial_truth
+from gartk.data.world.relations import (
+    ALIKE,
+    POINTING,
+    SPATIAL,
+    Point,
+    Triple,
+    direction,
+    inverse,
+    spatial_truth,
+)
 from gartk.data.world.render import Canvas, Pose, outline
 
 Kind = Literal["scatter", "grid", "surfaces"]
@@ -104,6 +113,10 @@ class Scene:
         if inverse(triple)[1] == POINTING:
             return self._misses(b, a)
         return False
+
+    def relation(self, a: int, b: int) -> str:
+        """What says best how ``a`` stands to ``b``: the planted relation, else a direction."""
+        return self.planted.get((a, b)) or direction(self.centroid(a), self.centroid(b))
 
     def _misses(self, arrow: int, other: int) -> bool | None:
         pose, look = self.objects[arrow].pose, self.objects[arrow].look

@@ -31,6 +31,11 @@ def exact_letter(prediction: str, meta: Mapping[str, Any]) -> float:
     return float(prediction.lower() == str(meta["answer"]).lower())
 
 
+def final_answer(prediction: str, meta: Mapping[str, Any]) -> str:
+    """The part of a reply that is its answer: the last line of a reasoned choice, else all of it."""
+    return prediction.rpartition("\n")[2] if meta.get("answer_form") == "reasoned" else prediction
+
+
 def option_text(meta: Mapping[str, Any]) -> str:
     """The right option's text, without its letter."""
     letter = f"{str(meta['answer']).lower()}. "
@@ -109,7 +114,8 @@ def score(prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
     """Score a reply; ``correct`` (0 or 1) is there for every kind, the rest depends on it.
 
     choice: ``correct`` by GAR-Bench's exact rule (or, where the text of an option was asked for, if
-    the reply is that text) and ``lenient``. open: equality after normalising.
+    the reply, or the last line of a reasoned one, is that text) and ``lenient``. open: equality after
+    normalising.
     caption: ``attributes`` (recall, and each one) where one object is described, ``relation`` and
     ``relation_true`` where relations are asked for; ``correct`` is 1 when all of these are 1
     (``relation_true`` aside).
@@ -118,7 +124,8 @@ def score(prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
     """
     kind = meta.get("kind")
     if kind == "choice":
-        if meta.get("answer_form") == "text":
+        prediction = final_answer(prediction, meta)
+        if meta.get("answer_form") in ("text", "reasoned"):
             correct = float(normalise(prediction) == normalise(option_text(meta)))
         else:
             correct = exact_letter(prediction, meta)

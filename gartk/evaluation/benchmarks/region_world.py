@@ -13,8 +13,8 @@ from gartk.registry import BENCHMARKS, DATASETS
 if TYPE_CHECKING:
     from gartk.structures import Sample
 
-# Room for the longest right answer of each kind (7, 5 and 44 tokens with the tiny tokenizer), and more.
-MAX_NEW_TOKENS: Mapping[str, int] = {"choice": 16, "open": 16, "caption": 64}
+# Room for the longest right answer of each kind (7, 41, 5 and 44 tokens with the tiny tokenizer), and more.
+MAX_NEW_TOKENS: Mapping[str, int] = {"choice": 16, "reasoned": 64, "open": 16, "caption": 64}
 DEFAULT_DATASET: Mapping[str, Any] = {"type": "RegionWorldDataset", "split": "test"}
 # What the benchmark sets itself, so that every task has as many items and every letter as many answers.
 _OWN = ("tasks", "length", "balanced", "turns_per_sample")
@@ -29,7 +29,8 @@ class RegionWorldBenchmark:
         items_per_task: how many items each task has.
         batch_size: how many items are answered at once.
         tasks: by default the seven choice sub-tasks and the two caption tasks.
-        max_new_tokens: by kind of question (choice, open, caption), over the default.
+        max_new_tokens: by kind of question (choice, open, caption, and reasoned for a choice answered with
+            reasons), over the default.
     """
 
     name = "RegionWorld"
@@ -80,7 +81,8 @@ class RegionWorldBenchmark:
 
     def max_new_tokens(self, sample: Sample) -> int:
         """Few tokens for a choice, more for a caption."""
-        return self._budgets[sample.meta["kind"]]
+        reasoned = sample.meta.get("answer_form") == "reasoned"
+        return self._budgets["reasoned" if reasoned else sample.meta["kind"]]
 
     def score(self, prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
         """Score by RegionWorld's rules; a choice must be the letter (or the text) alone."""

@@ -153,7 +153,7 @@ def test_it_is_registered_and_built_from_a_config():
         ({"size": (32, 224)}, "at least 64"),
         ({"sizes": [((90, 80), 100)]}, "range"),
         ({"turns_per_sample": 0}, "turns_per_sample=0"),
-        ({"choice_answer": "word"}, "must be 'letter' or 'text'"),
+        ({"choice_answer": "word"}, "one of letter, text, reasoned"),
         ({"turns_per_sample": 2, "balanced": True}, "turns_per_sample=1"),
     ],
 )

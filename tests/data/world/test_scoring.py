@@ -49,6 +49,15 @@ def test_where_the_text_of_an_option_is_asked_for_the_text_is_what_counts(said, 
     assert score(said, {**CHOICE, "answer_form": "text"}) == {"correct": strict, "lenient": lenient}
 
 
+@pytest.mark.parametrize(
+    ("said", "strict", "lenient"),
+    [("<Prompt0> left of <Prompt1>\nblue", 1, 1), ("blue", 1, 1), ("a\nb\n Blue.", 1, 1), ("a\nB", 0, 1),
+     ("blue\nred", 0, 0), ("is blue", 0, 0), ("blue\n", 0, 0), ("", 0, 0)],
+)  # fmt: skip
+def test_the_last_line_of_a_reasoned_choice_is_what_counts(said, strict, lenient):
+    assert score(said, {**CHOICE, "answer_form": "reasoned"}) == {"correct": strict, "lenient": lenient}
+
+
 def test_an_open_answer_is_equal_after_normalising():
     meta = {"kind": "open", "answer": "row 2, column 3"}
     assert score(" Row 2,  column 3. ", meta)["correct"] == 1

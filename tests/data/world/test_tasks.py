@@ -57,6 +57,54 @@ def test_a_choice_answered_with_text_differs_in_the_last_line_and_the_answer_alo
         assert set(score(answer.text, text.meta).values()) == {1.0}
 
 
+REASON = re.compile(r"([A-D])\. <Prompt(\d+)> ([a-z ]+?)(?: <Prompt(\d+)>)?")
+OPTION = re.compile(r"([A-D])\. <Prompt(\d+)>(?: is ([a-z ]+) <Prompt(\d+)>)?")
+
+
+@pytest.mark.parametrize("task", ["relation", "non_entity"])
+def test_a_reasoned_choice_goes_through_the_options_as_far_as_the_right_one(task):
+    reasoned = samples(task, 80, choice_answer="reasoned")
+    lengths = Counter()
+    for spelled, sample in zip(samples(task, 80, choice_answer="text"), reasoned, strict=True):
+        (question, answer), meta = sample.turns, sample.meta
+        checked, _, text = answer.text.rpartition("\n")
+        assert text == spelled.turns[1].text
+        assert meta["answer"] == spelled.meta["answer"]
+        assert set(score(answer.text, meta).values()) == {1.0}
+        if not checked:
+            assert task == "non_entity"
+            assert question.text == spelled.turns[0].text
+            assert meta["answer_form"] == "text"
+            continue
+        assert question.text.endswith(
+            "\nCheck the options in order, then answer with the correct option's text."
+        )
+        assert meta["answer_form"] == "reasoned"
+        said = [REASON.fullmatch(reason).groups() for reason in checked.split(", ")]
+        assert "".join(letter for letter, *_ in said) == "ABCD"[: "ABCD".index(meta["answer"]) + 1]
+        for (letter, a, words, b), option in zip(said, meta["choices"], strict=False):
+            named = OPTION.fullmatch(option)
+            assert a == named[2]
+            right = letter == meta["answer"]
+            if task == "non_entity":
+                assert words == scene_of(sample).objects[meta["objects"][int(a)]].role
+                assert (words == meta["facts"]["pick"]) is right
+                continue
+            if named[3]:
+                assert b == named[4]
+                assert (words == named[3]) is right
+            pair = (meta["objects"][int(a)], words, meta["objects"][int(b)])
+            assert scene_of(sample).truth(pair) is not False
+            fact, relation, subject = meta["facts"]["relation"]
+            if right:
+                assert (int(a), words, int(b)) in (
+                    (fact, relation, subject),
+                    (subject, INVERSE[relation], fact),
+                )
+        lengths[len(said)] += 1
+    assert set(lengths) == {1, 2, 3, 4}
+
+
 def test_a_place_is_the_third_of_the_image_that_clearly_holds_the_middle_of_the_object():
     seen = set()
     for sample in samples("open_place", 120):

@@ -17,10 +17,11 @@ from gartk.data.world.scene import Scene
 
 LETTERS = "ABCD"
 MAX_OPTIONS = len(LETTERS)
-ChoiceAnswer = Literal["letter", "text"]
+ChoiceAnswer = Literal["letter", "text", "reasoned"]
 CHOICE_SUFFIX: dict[ChoiceAnswer, str] = {
     "letter": "Answer with the correct option's letter directly.",
     "text": "Answer with the correct option's text directly.",
+    "reasoned": "Check the options in order, then answer with the correct option's text.",
 }
 
 
@@ -113,24 +114,32 @@ def most_common_share(values: Sequence[Any]) -> float:
 
 
 def finish(word: Wording, plan: Plan, text: str, answer: str, *, kind: str, blind_chance: float,
-           options: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> Question:  # fmt: skip
+           options: Sequence[str] = (), facts: Mapping[str, Any] | None = None,
+           reasons: Sequence[str] = ()) -> Question:  # fmt: skip
     """Put the worded question and its meta together.
 
     With options, ``answer`` is the right option's text, whose letter stands in the meta, and the text
-    gets GAR-Bench's form. Options are taken in the order given.
+    gets GAR-Bench's form. Options are taken in the order given. ``reasons`` says for each option how
+    things are: a reasoned answer goes through them as far as the right option, in a line before its text;
+    without reasons it is the text alone.
     """
     choices = [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)]
     expected = answer
+    form: ChoiceAnswer = "text" if word.choice_answer == "reasoned" and not reasons else word.choice_answer
     if choices:
         expected = LETTERS[list(options).index(answer)]
-        answer = expected if word.choice_answer == "letter" else answer
-        text = "\n".join([f"Question: {text}", "Options:", *choices, CHOICE_SUFFIX[word.choice_answer]])
+        if form == "letter":
+            answer = expected
+        elif form == "reasoned":
+            checked = zip(LETTERS, reasons[: LETTERS.index(expected) + 1], strict=False)
+            answer = ", ".join(f"{letter}. {reason}" for letter, reason in checked) + f"\n{answer}"
+        text = "\n".join([f"Question: {text}", "Options:", *choices, CHOICE_SUFFIX[form]])
     meta = {
         "task": plan.task,
         "kind": kind,
         "choices": choices,
         "answer": expected,
-        "answer_form": word.choice_answer,
+        "answer_form": form,
         "chance": 1 / len(choices) if choices else 0.0,
         "blind_chance": blind_chance,
         "needs_identity": blind_chance < 1.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -190,6 +190,7 @@ def _word_pick(plan: Plan, word: Wording) -> Question:
     return finish(
         word, plan, text, word.name(target), kind="choice", blind_chance=1 / len(options), options=options,
         facts={"relation": _fact_numbers(word, plan.data["fact"])},
+        reasons=_reasons(word, [(i, subject) for i in shown]),
     )  # fmt: skip
 
 
@@ -197,14 +198,21 @@ def _said(word: Wording, triple: Triple) -> str:
     return sentence(word.name(triple[0]), triple[1], word.name(triple[2]))
 
 
+def _reasons(word: Wording, pairs: Iterable[tuple[int, int]]) -> list[str]:
+    """How the first of each pair stands to the second."""
+    return [f"{word.name(a)} {word.scene.relation(a, b)} {word.name(b)}" for a, b in pairs]
+
+
 def _word_statement(plan: Plan, word: Wording) -> Question:
     fact, false = plan.data["fact"], plan.data["false"]
     names = [word.name(i) for i in sorted(plan.objects, key=lambda obj: word.numbers[obj])]
-    options = order_options(word, _said(word, fact), [_said(word, triple) for triple in false])
+    pairs = {_said(word, triple): (triple[0], triple[2]) for triple in (fact, *false)}
+    options = order_options(word, _said(word, fact), list(pairs)[1:])
     blind = blind_statement_chance(word.scene, word.regions, [fact, *false])
     return finish(
         word, plan, STATEMENT_QUESTION.format(joined(names, "and")), _said(word, fact), kind="choice",
         blind_chance=blind, options=options, facts={"relation": _fact_numbers(word, fact)},
+        reasons=_reasons(word, [pairs[option] for option in options]),
     )  # fmt: skip
 
 

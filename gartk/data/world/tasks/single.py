@@ -185,9 +185,11 @@ def word_non_entity(plan: Plan, word: Wording) -> Question:
         values = {i: str(word.scene.objects[i].role) for i in word.regions}
         text = ENTITY_QUESTION.format(word.name(plan.objects[0]))
         return _ask_value(plan, word, text, values, lambda right: [r for r in ENTITY_ROLES if r != right])
-    names = [word.name(i) for i in sorted(plan.objects, key=lambda obj: word.numbers[obj])]
+    shown = sorted(plan.objects, key=lambda obj: word.numbers[obj])
+    names = [word.name(i) for i in shown]
     text = PICK_QUESTION[plan.data["role"]].format(joined(names, "or"))
     return finish(
         word, plan, text, word.name(plan.target), kind="choice", blind_chance=1 / len(names), options=names,
         facts={"pick": plan.data["role"]},
+        reasons=[f"{word.name(i)} {word.scene.objects[i].role}" for i in shown],
     )  # fmt: skip

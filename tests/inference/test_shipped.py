@@ -25,3 +25,19 @@ def test_the_shipped_model_is_small_loads_by_name_and_describes_unseen_objects()
     # Measured on 150: 93 % of captions right in all four words. The best guess is right for 25 % and less.
     assert right["color"] >= 30
     assert min(right.values()) >= 28
+
+
+def test_the_shipped_model_picks_the_true_statement_after_going_through_the_options() -> None:
+    model = gartk.load("tiny")
+    data = RegionWorldDataset("test", tasks=["relation"], length=40, choice_answer="reasoned")
+    samples = [data[index] for index in range(len(data))]
+    answers = model.ask(
+        [s.image for s in samples],
+        [s.regions for s in samples],
+        [s.turns[0].text for s in samples],
+        max_new_tokens=64,
+    )
+    right = sum(score(a.text, s.meta)["correct"] for a, s in zip(answers, samples, strict=True))
+    # Measured on 150: 76 %. A guess is right for 30 %, the best guess without telling regions apart for 39 %.
+    assert right >= 24
+    assert all(answer.text.startswith("A. <Prompt") for answer in answers)

@@ -87,7 +87,7 @@ def make_case(count: int, dtype: torch.dtype, *, backward: bool) -> Case:
 
 def run_ours(case: Case, extractor: RoIAlignReplay) -> Tensor:
     """Map once, align all regions in one call, splice once."""
-    features = FeatureMap(tokens_to_map(case.tiles, GRID), GRID)
+    features = FeatureMap(tokens_to_map(case.tiles.flatten(0, 1), GRID), GRID)
     return splice(
         case.embeddings,
         case.ids,

@@ -13,7 +13,7 @@ from gartk.registry import BENCHMARKS, DATASETS
 if TYPE_CHECKING:
     from gartk.structures import Sample
 
-# Room for the longest right answer of each kind (7, 41, 5 and 44 tokens with the tiny tokenizer), and more.
+# Room for the longest right answer of each kind (7, 50, 5 and 44 tokens with the tiny tokenizer), and more.
 MAX_NEW_TOKENS: Mapping[str, int] = {"choice": 16, "reasoned": 64, "open": 16, "caption": 64}
 DEFAULT_DATASET: Mapping[str, Any] = {"type": "RegionWorldDataset", "split": "test"}
 # What the benchmark sets itself, so that every task has as many items and every letter as many answers.
@@ -80,10 +80,10 @@ class RegionWorldBenchmark:
         return (self._dataset[index] for index in range(len(self._dataset)))
 
     def max_new_tokens(self, sample: Sample) -> int:
-        """Few tokens for a choice, more for a caption."""
+        """Few tokens for a choice, more for one with reasons and for a caption."""
         reasoned = sample.meta.get("answer_form") == "reasoned"
         return self._budgets["reasoned" if reasoned else sample.meta["kind"]]
 
     def score(self, prediction: str, meta: Mapping[str, Any]) -> dict[str, float]:
-        """Score by RegionWorld's rules; a choice must be the letter (or the text) alone."""
+        """Score by RegionWorld's rules; a choice is the letter or the text alone, after any reasons."""
         return score(prediction, meta)

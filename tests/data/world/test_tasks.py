@@ -90,8 +90,9 @@ def test_a_reasoned_choice_goes_through_the_options_as_far_as_the_right_one(task
                 assert words == scene_of(sample).objects[meta["objects"][int(a)]].role
                 assert (words == meta["facts"]["pick"]) is right
                 continue
+            asked_about = named[4] or str(meta["facts"]["relation"][2])
+            assert b == asked_about
             if named[3]:
-                assert b == named[4]
                 assert (words == named[3]) is right
             pair = (meta["objects"][int(a)], words, meta["objects"][int(b)])
             assert scene_of(sample).truth(pair) is not False

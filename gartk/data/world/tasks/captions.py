@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gartk.data.world.attributes import Look
-from gartk.data.world.relations import RELATIONS, SPATIAL, Triple, joined, sentence
+from gartk.data.world.relations import RELATIONS, Triple, joined, sentence
 from gartk.data.world.scene import Scene
 from gartk.data.world.tasks.base import Plan, Question, Wording, draw, finish, most_common_share, pool
 from gartk.data.world.tasks.relational import choose_fact, true_facts
@@ -90,9 +90,8 @@ def true_relations(scene: Scene, a: int, b: int) -> list[str]:
 
 def primary_relation(scene: Scene, a: int, b: int) -> str | None:
     """The relation that a caption states: the planted one, else a clear spatial one."""
-    if (a, b) in scene.planted:
-        return scene.planted[a, b]
-    return next((relation for relation in SPATIAL if scene.truth((a, relation, b))), None)
+    relation = scene.relation(a, b)
+    return relation if scene.truth((a, relation, b)) else None
 
 
 def _blind(word: Wording, plan: Plan) -> float:

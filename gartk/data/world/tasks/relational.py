@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
@@ -198,7 +198,7 @@ def _said(word: Wording, triple: Triple) -> str:
     return sentence(word.name(triple[0]), triple[1], word.name(triple[2]))
 
 
-def _reasons(word: Wording, pairs: Iterable[tuple[int, int]]) -> list[str]:
+def _reasons(word: Wording, pairs: Sequence[tuple[int, int]]) -> list[str]:
     """How the first of each pair stands to the second."""
     return [f"{word.name(a)} {word.scene.relation(a, b)} {word.name(b)}" for a, b in pairs]
 
@@ -207,10 +207,11 @@ def _word_statement(plan: Plan, word: Wording) -> Question:
     fact, false = plan.data["fact"], plan.data["false"]
     names = [word.name(i) for i in sorted(plan.objects, key=lambda obj: word.numbers[obj])]
     pairs = {_said(word, triple): (triple[0], triple[2]) for triple in (fact, *false)}
-    options = order_options(word, _said(word, fact), list(pairs)[1:])
+    right, *wrong = pairs
+    options = order_options(word, right, wrong)
     blind = blind_statement_chance(word.scene, word.regions, [fact, *false])
     return finish(
-        word, plan, STATEMENT_QUESTION.format(joined(names, "and")), _said(word, fact), kind="choice",
+        word, plan, STATEMENT_QUESTION.format(joined(names, "and")), right, kind="choice",
         blind_chance=blind, options=options, facts={"relation": _fact_numbers(word, fact)},
         reasons=_reasons(word, [pairs[option] for option in options]),
     )  # fmt: skip

@@ -26,9 +26,9 @@ from gartk.data.prompting import PromptTemplate
 from gartk.data.release import bicubic_masks, boxes_px, wording
 from gartk.data.tiling import AnyResTiler
 from gartk.geometry import boxes_scaled_twice
-from gartk.masks import decode_rle
 from gartk.models.extractors import RoIAlignReplay
 from gartk.regions import Region
+from gartk.regions.masks import decode_rle
 from gartk.structures import FeatureMap, RegionBatch, TileGrid
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -364,7 +364,7 @@ MODELS = PartRegistry("MODELS", locations=["gartk.models.region_vlm"])
 TILERS = PartRegistry(
     "TILERS", locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"]
 )
-SEGMENTERS = PartRegistry("SEGMENTERS", locations=["gartk.segmenters"])
+SEGMENTERS = PartRegistry("SEGMENTERS", locations=["gartk.regions.segmenters"])
 DATASETS = PartRegistry("DATASETS", locations=["gartk.data.datasets"])
 TRANSFORMS = PartRegistry("TRANSFORMS", locations=["gartk.data.transforms"])
 BENCHMARKS = PartRegistry("BENCHMARKS", locations=["gartk.evaluation.benchmarks"])

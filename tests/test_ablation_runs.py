@@ -20,8 +20,8 @@ from gartk.engine.runner import build_runner
 from gartk.engine.sources import find_folder
 from gartk.evaluation.configured import build_test
 from gartk.evaluation.evaluate import run_benchmark
-from gartk.masks import encode_rle
 from gartk.models.checkpoints import load_model
+from gartk.regions.masks import encode_rle
 from gartk.testing.toy import save_toy_perception_lm
 from gartk.testing.toy_internvl import save_toy_internvl
 from gartk.testing.toy_qwen import save_toy_qwen2_5_vl

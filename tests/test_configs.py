@@ -20,7 +20,7 @@ from gartk.engine.config import load_config
 from gartk.engine.runner import build_runner
 from gartk.engine.settings import TrainSettings
 from gartk.errors import CheckpointError, ConfigError, DataError
-from gartk.masks import encode_rle
+from gartk.regions.masks import encode_rle
 from gartk.registry import DATASETS, MODELS
 from gartk.testing.toy import save_toy_perception_lm
 

@@ -22,10 +22,12 @@ LAYERS = (
     "errors",
     "structures, compat.switches",
     "geometry, registry plugins",
-    "images",
-    "masks",
-    "segmenters",
-    "regions region_formats",
+    "regions.images",
+    "regions.masks",
+    "regions.segmenters",
+    "regions.formats",
+    "regions.region",
+    "regions.__init__",
     "ops",
     "data, models.vision models.prompts models.extractors models.connectors models.llms models.checkpoints"
     " models.building models.placement",
@@ -167,7 +169,14 @@ def _exists(root: Path, module: str) -> bool:
 
 def plant(root: Path, files: dict[str, str]) -> Path:
     """Write a small gartk with some files in it."""
-    for name in ("__init__", "data/tiling", "models/__init__", "models/splice", "ops/roi", "regions"):
+    for name in (
+        "__init__",
+        "data/tiling",
+        "models/__init__",
+        "models/splice",
+        "ops/roi",
+        "regions/__init__",
+    ):
         files.setdefault(f"gartk/{name}.py", "")
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -155,9 +155,9 @@ def draw_questions(assistant: RegionAssistant, out: Path) -> Tally:
 
 def draw_photo(assistant: RegionAssistant, out: Path) -> bool:
     """Describe regions of one real photo, where GAR-Bench lies beside the checkout."""
-    from gartk.images import open_image
     from gartk.inference.specs import read_rles
     from gartk.regions import Region
+    from gartk.regions.images import open_image
 
     base = Path(os.environ.get("GARTK_DATA") or ROOT.parent / "shared") / "data" / "gar_bench"
     photo = base / "images" / f"vqa_{PHOTO_RECORD}.png"

@@ -113,8 +113,8 @@ def read_specs(specs: Sequence[tuple[str, str]], segmenter: str | None) -> list[
 
 def run(args: argparse.Namespace) -> None:
     """Read, load, answer, print and draw."""
-    from gartk.images import open_image
     from gartk.inference.requests import read_regions
+    from gartk.regions.images import open_image
 
     check_out(args.out)
     given = read_specs(args.regions, args.segmenter)

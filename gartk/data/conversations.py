@@ -13,14 +13,14 @@ from torch.utils.data import Dataset
 
 from gartk.data.prompting import names_prompts, unknown_prompts
 from gartk.errors import DataError, GartkError
-from gartk.images import open_image
-from gartk.masks import decode_rle
 from gartk.regions import Region
+from gartk.regions.images import open_image
+from gartk.regions.masks import decode_rle
 from gartk.registry import DATASETS
 from gartk.structures import Sample, Turn
 
 if TYPE_CHECKING:
-    from gartk.masks import BoolMask
+    from gartk.regions.masks import BoolMask
 
 _BASE64 = "data:base64,"
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}

@@ -20,7 +20,7 @@ from gartk.data.release import bicubic_masks, boxes_px, opening, wording
 from gartk.data.tiling import image_to_tensor
 from gartk.errors import DataError, GartkError, RegionError
 from gartk.geometry import box_px_to_norm, points_px_to_norm
-from gartk.masks import interior_point
+from gartk.regions.masks import interior_point
 from gartk.structures import EncodedSample
 
 if TYPE_CHECKING:

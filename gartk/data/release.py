@@ -17,7 +17,7 @@ from gartk.data.prompting import PromptTemplate
 from gartk.data.tiling import stretch
 from gartk.errors import RegionError
 from gartk.geometry import split_canvas
-from gartk.masks import tight_box
+from gartk.regions.masks import tight_box
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from gartk.errors import ConfigError, DataError
 from gartk.geometry import drop_thumbnail, split_canvas
-from gartk.masks import fill_box
+from gartk.regions.masks import fill_box
 from gartk.registry import TILERS
 from gartk.structures import TileGrid
 
@@ -108,7 +108,7 @@ def image_to_tensor(image: np.ndarray | Image.Image) -> Tensor:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise DataError(
             f"An image must be uint8 of shape (H, W, 3); got {image.dtype} {image.shape}."
-            " Use gartk.images.open_image to read files of other kinds."
+            " Use gartk.regions.images.open_image to read files of other kinds."
         )
     # Torch warns of memory that may not be written to, as Pillow's is, so that is copied.
     return torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from gartk.errors import ConfigError
 from gartk.inference.draw import place_labels, region_colour
-from gartk.masks import interior_point, tight_box
+from gartk.regions.masks import interior_point, tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from gartk.errors import DataError, GartkError
-from gartk.images import open_image
 from gartk.inference.draw import place_labels, region_colour
-from gartk.masks import interior_point
+from gartk.regions.images import open_image
+from gartk.regions.masks import interior_point
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gartk.errors import DataError
-from gartk.images import open_image
+from gartk.regions.images import open_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

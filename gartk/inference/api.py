@@ -71,7 +71,7 @@ def load(
 class RegionAssistant:
     """A loaded model that describes regions and answers questions about them.
 
-    An image is a path, bytes, Pillow image or array (see ``gartk.images.open_image``). A region is a
+    An image is a path, bytes, Pillow image or array (see ``gartk.regions.images.open_image``). A region is a
     Region, or anything that ``Region.parse`` takes: a mask, a box, an RLE, ``{'points': [[x, y]]}``...
     Region i is ``<Prompt i>`` in questions and answers. Decoding is greedy unless a temperature is
     given; a seed then makes it repeatable for the same call.

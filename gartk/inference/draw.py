@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gartk.errors import DataError, RegionError
-from gartk.images import open_image
-from gartk.masks import interior_point
+from gartk.regions.images import open_image
+from gartk.regions.masks import interior_point
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,8 @@ from PIL import Image
 
 from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError, GartkError, RegionError
-from gartk.images import open_image
-from gartk.region_formats import parse_regions
-from gartk.regions import Region
+from gartk.regions import Region, parse_regions
+from gartk.regions.images import open_image
 from gartk.structures import Sample, Turn
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gartk.masks import encode_rle, fill_box
+from gartk.regions.masks import encode_rle, fill_box
 
 LETTERS = "ABCD"
 COLOURS = {"red": (220, 30, 40), "green": (40, 170, 70), "blue": (30, 60, 220), "yellow": (240, 220, 40)}

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from gartk.regions import Region
+from gartk.regions.segmenters.base import Segmenter
 from gartk.registry import DATASETS, SEGMENTERS
-from gartk.segmenters.base import Segmenter
 from gartk.structures import Sample
 from gartk.testing.checks import PartSpec, build_part, pickled, require
 

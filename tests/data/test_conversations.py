@@ -14,7 +14,7 @@ from PIL import Image
 
 from gartk.data.conversations import ConversationDataset
 from gartk.errors import DataError
-from gartk.masks import encode_rle
+from gartk.regions.masks import encode_rle
 from gartk.registry import DATASETS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)

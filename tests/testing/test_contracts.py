@@ -24,7 +24,7 @@ from gartk.testing.contracts import (
     check_segmenter,
     check_tiler,
 )
-from tests.segmenters.test_sam import _save_toy_sam, _save_toy_sam2
+from tests.regions.segmenters.test_sam import _save_toy_sam, _save_toy_sam2
 
 SMALL_TILES = {"AnyResTiler": {"tile_px": 32, "max_num_tiles": 6, "patch_px": 4, "pool": 2}}
 EXTRACTOR_ARGUMENTS: dict[str, dict[str, Any]] = {"RoIAlignReplay": {"output_size": 4}}

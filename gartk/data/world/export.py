@@ -19,7 +19,7 @@ import numpy as np
 from gartk.data.world.dataset import RegionWorldDataset
 from gartk.data.world.sheet import png_bytes
 from gartk.errors import ConfigError, DataError
-from gartk.masks import encode_rle
+from gartk.regions.masks import encode_rle
 from gartk.structures import Sample
 
 SPEAKER = {"user": "human", "assistant": "gpt"}

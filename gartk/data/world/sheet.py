@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gartk.masks import interior_point
+from gartk.regions.masks import interior_point
 from gartk.structures import Sample
 
 # Outlines of regions 0, 1, ... (repeating): told apart on every background of the world.

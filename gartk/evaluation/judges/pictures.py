@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gartk.errors import DataError, RegionError
 from gartk.evaluation.scoring.items import mask_problem
-from gartk.images import open_image
-from gartk.masks import tight_box
 from gartk.regions import Region
+from gartk.regions.images import open_image
+from gartk.regions.masks import tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

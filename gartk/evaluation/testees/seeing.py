@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gartk.errors import DataError
 from gartk.evaluation.judges.pictures import ImageFinder, item_regions
 from gartk.evaluation.video import Video, is_video, uniform
-from gartk.images import open_image
+from gartk.regions.images import open_image
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,7 +16,7 @@ from gartk.errors import ConfigError
 from gartk.evaluation import prompts
 from gartk.evaluation.drawing import Mark, MarkStyle, draw_marks
 from gartk.evaluation.judges.pictures import focal_box
-from gartk.masks import tight_box
+from gartk.regions.masks import tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

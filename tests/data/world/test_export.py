@@ -12,7 +12,7 @@ from gartk.data.world.dataset import RegionWorldDataset, evaluation_set
 from gartk.data.world.export import write_world
 from gartk.data.world.sheet import contact_sheet, draw_regions, png_bytes
 from gartk.errors import DataError
-from gartk.masks import decode_rle
+from gartk.regions.masks import decode_rle
 
 ROOT = Path(__file__).resolve().parents[3]
 

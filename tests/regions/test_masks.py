@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from gartk.errors import RegionError
-from gartk.masks import (
+from gartk.regions.masks import (
     decode_polygons,
     decode_rle,
     encode_rle,

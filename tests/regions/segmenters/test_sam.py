@@ -11,8 +11,8 @@ import transformers
 
 from gartk.errors import ConfigError
 from gartk.regions import Region
+from gartk.regions.segmenters import Sam2Segmenter, SamSegmenter, build_segmenter
 from gartk.registry import SEGMENTERS
-from gartk.segmenters import Sam2Segmenter, SamSegmenter, build_segmenter
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 90, 3), dtype=np.uint8)
 

@@ -9,7 +9,7 @@ pixels, maximum exclusive.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from gartk.errors import RegionError, did_you_mean
-from gartk.images import check_pixel_limit, check_size, open_image, read_mask_levels
-from gartk.masks import decode_polygons, decode_rle, fill_box, polygon_rings, tight_box
-from gartk.segmenters.guess import mask_from_points, mask_from_scribble
+from gartk.regions.formats import GivenForm, recognise
+from gartk.regions.images import check_pixel_limit, check_size, open_image, read_mask_levels
+from gartk.regions.masks import decode_polygons, decode_rle, fill_box, polygon_rings, tight_box
+from gartk.regions.segmenters.guess import mask_from_points, mask_from_scribble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gartk.images import Source
-    from gartk.segmenters.base import Segmenter
+    from gartk.regions.images import Source
+    from gartk.regions.segmenters.base import Segmenter
 
 RegionKind = Literal["mask", "box", "polygon", "point", "scribble"]
 Box = tuple[float, float, float, float]
@@ -292,18 +293,77 @@ class Region:
         name: str | None = None,
         index: int | None = None,
     ) -> Region:
-        """Make a region from whatever describes one; see ``gartk.region_formats.ACCEPTED_FORMATS``.
+        """Make a region from whatever describes one; see ``gartk.regions.formats.ACCEPTED_FORMATS``.
 
         ``image`` (or at least ``image_hw``) is needed for boxes and polygons, ``image`` itself for
         points and scribbles; masks are checked against its size. ``index`` is named in errors.
         Raises: RegionError naming the region and, for an unknown form, the accepted ones.
         """
-        from gartk.region_formats import parse_region
-
         if isinstance(given, Mapping):
             name = given.get("name", name)
         with _naming(name, index):
-            return parse_region(given, image=image, image_hw=image_hw, name=name)
+            pixels = None if image is None else open_image(image)
+            size = _known_size(pixels, image_hw)
+            if isinstance(given, Region):
+                return _made_for(given, size)
+            return cls._from_form(recognise(given), pixels, size, name)
+
+    @classmethod
+    def _from_form(
+        cls, form: GivenForm, pixels: NDArray[np.uint8] | None, size: tuple[int, int] | None, name: str | None
+    ) -> Region:
+        if form.name == "mask":
+            return cls.from_mask(form.value, image_hw=size, name=name)
+        if form.name == "rle":
+            return cls.from_rle(form.value, image_hw=size, name=name)
+        if form.name == "png":
+            return cls.from_png(form.value, image_hw=size, name=name)
+        if form.name in ("box", "polygon"):
+            if size is None:
+                raise RegionError(
+                    f"a {form.name} needs to know the image's size."
+                    " Pass image=... or image_hw=(height, width)."
+                )
+            make = cls.from_box if form.name == "box" else cls.from_polygon
+            return make(form.value, image_hw=size, name=name)
+        if pixels is None:
+            raise RegionError(
+                f"{form.name} become a mask through a segmenter, which needs the image. Pass image=..."
+            )
+        guess = cls.from_points if form.name == "points" else cls.from_scribble
+        return guess(form.value, image=pixels, name=name, **form.options)
+
+
+def parse_regions(
+    given: Iterable[Any], *, image: Any = None, image_hw: tuple[int, int] | None = None
+) -> list[Region]:
+    """Parse several regions of one image, in order; errors name the number of the region.
+
+    Raises: RegionError as ``Region.parse``.
+    """
+    if image is not None:
+        image = open_image(image)
+    return [Region.parse(item, image=image, image_hw=image_hw, index=i) for i, item in enumerate(given)]
+
+
+def _known_size(pixels: NDArray[np.uint8] | None, image_hw: tuple[int, int] | None) -> tuple[int, int] | None:
+    if pixels is None:
+        return image_hw
+    size = (pixels.shape[0], pixels.shape[1])
+    if image_hw is not None and tuple(image_hw) != size:
+        raise RegionError(
+            f"image_hw is {tuple(image_hw)}, but the image has (height, width) {size}. Leave one out."
+        )
+    return size
+
+
+def _made_for(region: Region, size: tuple[int, int] | None) -> Region:
+    if size is not None and region.image_hw != tuple(size):
+        (have_h, have_w), (height, width) = region.image_hw, size
+        raise RegionError(
+            f"the region was made for an image of {have_w}x{have_h}, but this one is {width}x{height}."
+        )
+    return region
 
 
 def _read_only(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gartk.errors import ConfigError, DataError, RegionError
-from gartk.images import open_image, pixel_limit, read_mask_png
+from gartk.regions.images import open_image, pixel_limit, read_mask_png
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 8, 3), dtype=np.uint8)
 

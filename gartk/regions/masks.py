@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import RegionError
-from gartk.images import check_pixel_limit, check_size, open_image, pixel_limit, read_mask_png
+from gartk.regions.images import check_pixel_limit, check_size, open_image, pixel_limit, read_mask_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gartk.errors import ConfigError, RegionError
-from gartk.masks import encode_rle
-from gartk.region_formats import parse_regions
-from gartk.regions import Region, RegionWarning
+from gartk.regions import Region, RegionWarning, parse_regions
+from gartk.regions.masks import encode_rle
 
 HW = (12, 20)
 MASK = np.zeros(HW, bool)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from gartk.errors import ConfigError
-from gartk.images import open_image
-from gartk.masks import decode_rle, interior_point
+from gartk.regions.images import open_image
+from gartk.regions.masks import decode_rle, interior_point
+from gartk.regions.segmenters import GrabCutSegmenter, Segmenter, build_segmenter, default_segmenter
 from gartk.registry import SEGMENTERS
-from gartk.segmenters import GrabCutSegmenter, Segmenter, build_segmenter, default_segmenter
 
 DATA = Path(os.environ.get("GARTK_DATA", "../shared/data")) / "gar_bench"
 

@@ -7,10 +7,10 @@ SEGMENTERS; OpenCV, torch and transformers are imported when a segmenter is firs
 
 from __future__ import annotations
 
-from gartk.segmenters.base import Segmenter, build_segmenter, default_segmenter
-from gartk.segmenters.grabcut import GrabCutSegmenter
-from gartk.segmenters.sam import SamSegmenter
-from gartk.segmenters.sam2 import Sam2Segmenter
+from gartk.regions.segmenters.base import Segmenter, build_segmenter, default_segmenter
+from gartk.regions.segmenters.grabcut import GrabCutSegmenter
+from gartk.regions.segmenters.sam import SamSegmenter
+from gartk.regions.segmenters.sam2 import Sam2Segmenter
 
 __all__ = [
     "GrabCutSegmenter",

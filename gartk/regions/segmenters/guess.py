@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import RegionError
-from gartk.segmenters.base import Segmenter, build_segmenter
+from gartk.regions.segmenters.base import Segmenter, build_segmenter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -74,6 +74,13 @@ def test_boxes_and_points_are_normalised_by_width_in_x_and_height_in_y() -> None
     torch.testing.assert_close(encoded.points[0], torch.tensor([[62.5 / 80, 12.5 / 40, 1.0]]))
 
 
+def test_a_box_keeps_its_fractions_of_a_pixel() -> None:
+    box = (10.25, 5.5, 30.75, 20.125)
+    sample = replace(toy_sample((40, 80), 0), regions=[Region.from_box(box, image_hw=(40, 80))])
+    wanted = torch.tensor([[10.25 / 80, 5.5 / 40, 30.75 / 80, 20.125 / 40]])
+    torch.testing.assert_close(processor()(sample).boxes_norm, wanted, rtol=0, atol=1e-7)
+
+
 def test_given_points_are_kept_with_their_labels() -> None:
     sample = toy_sample((40, 80), 1)
     mask = sample.regions[0].mask

@@ -15,7 +15,7 @@ import gartk
 from gartk.data.collate import collate
 from gartk.errors import CheckpointError, ConfigError, DataError, RegionError
 from gartk.inference.api import DESCRIBE_QUESTION, RegionAssistant
-from gartk.inference.batching import answer_samples
+from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.requests import QuestionWarning
 from gartk.models.checkpoints import save_model
 from gartk.models.region_vlm import RegionVLM
@@ -109,6 +109,28 @@ def test_questions_about_one_image_share_its_encoding(prompts: str, monkeypatch:
     assistant.describe(sample.image, sample.regions, max_new_tokens=2)
     # A mask prompt enters the tower, so each region needs its own pass; without one they share it.
     assert encoded == ([3 * tiles] if prompts == "MaskPrompt" else [tiles])
+
+
+def test_rows_of_two_images_in_one_batch_each_get_their_own_encoding(lively: RegionVLM) -> None:
+    """Two questions about each of two images: two encodings are shared by two rows each."""
+    shown = [toy_sample((56, 56), 2, seed=3), toy_sample((40, 130), 2, seed=4)]
+    questions = ["What is <Prompt0>?", "Is <Prompt1> red?"]
+    rows = [
+        Sample(one.image, one.regions, [Turn("user", question)]) for one in shown for question in questions
+    ]
+    replies = answer_samples(lively, rows, batch_size=4, max_new_tokens=6)
+    texts = [reply.generated.text for _, reply in replies]
+    assert texts == [single(lively, one, question, 6) for one in shown for question in questions]
+    assert len(set(texts)) == 4
+
+
+def test_sampling_draws_from_all_tokens_and_not_from_the_fifty_likeliest(lively: RegionVLM) -> None:
+    sample = toy_sample((56, 56), 1, answered=False)
+    options = sampling_options(temperature=1e4)
+    torch.manual_seed(0)
+    replies = answer_samples(lively, [sample] * 300, batch_size=300, max_new_tokens=1, options=options)
+    said = {reply.generated.text for _, reply in replies}
+    assert len(said) > 60
 
 
 def test_an_image_is_cut_into_tiles_once_for_all_its_regions(

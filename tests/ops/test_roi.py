@@ -84,6 +84,23 @@ def test_roi_align_equals_torchvision_forward_and_backward(name: str, shapes: li
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("aligned", [False, True])
+def test_the_cells_cut_out_around_a_box_are_all_that_its_samples_read(backend: str, aligned: bool) -> None:
+    """Maps with channels last are cropped to the box and a margin; one box, deep inside, at every offset."""
+    from torchvision.ops import roi_align as direct
+
+    need(backend)
+    whole = torch.randn(1, 2, 24, 20, generator=seeded())
+    channels_last = whole.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    for offset, side, ratio in itertools.product((0.0, 0.3, 0.5, 0.8), (0.0, 0.4, 1.0, 3.7), (0, 1, 2)):
+        x0, y0 = 8 + offset, 11 - offset
+        boxes = torch.tensor([[0.0, x0, y0, x0 + side, y0 + side]])
+        wanted = direct(whole, boxes, (3, 2), 1.0, ratio, aligned)
+        got = roi_align(channels_last, boxes, (3, 2), sampling_ratio=ratio, aligned=aligned, backend=backend)
+        torch.testing.assert_close(got, wanted, atol=5e-6, rtol=1e-5, msg=f"{offset} {side} {ratio}")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_roi_align_equals_a_direct_call_of_torchvision(backend: str) -> None:
     """The cropping, padding and scaling around the operators change nothing."""
     from torchvision.ops import roi_align as direct

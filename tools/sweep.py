@@ -51,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE", help="changes to every row")
     add("--baseline", metavar="NAME", help="the row that the others are compared with")
     add("--items", type=int, metavar="N", help="test items for each sub-task")
-    add("--publish", metavar="DIR", help="write the report there too, to be kept without the runs")
+    add("--publish", metavar="DIR", help="copy the tables and a curve there, to be kept without the runs")
     add("--executor", choices=["local", "slurm"], default="local", help="slurm: jobs through submitit")
     add("--dry-run", action="store_true", help="print the plan and what it costs; run nothing")
     add("--measure", action="store_true", help="with --dry-run: time a few updates of each row")
@@ -133,8 +133,8 @@ def sweep(args: argparse.Namespace) -> bool:
     outcome = run_sweep(plan, out, executor=executor, resume=args.resume, report=report, say=say)
     say(f"The table: {', '.join(str(out / name) for name in FILES)}")
     if args.publish:
-        publish(plan, out, Path(args.publish), costs)
-        say(f"The report without the runs: {args.publish}")
+        publish(out, Path(args.publish))
+        say(f"The tables and a curve, to be kept: {args.publish}")
     if outcome.failed:
         say(f"{len(outcome.failed)} of {len(plan.runs)} runs did not finish: {'; '.join(outcome.failed)}")
         say("Try them again with the same command and --resume.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 POINTS = 120
 _SIZE_INCHES = (8.0, 4.5)
+_PALETTE = 48
 Kind = Literal["loss", "validation"]
 
 
@@ -73,11 +74,16 @@ def draw_curves(plan: Plan, data: Mapping[str, Sequence[RunData]], kind: Kind) -
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """Render a figure; the same figure gives the same bytes."""
+    """Render a figure; the same figure gives the same bytes. A PNG has a palette: a quarter of the size."""
     import matplotlib
+    from PIL import Image
 
     file = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "gartk", "svg.fonttype": "path"}):
         figure.savefig(file, format=kind, dpi=120, metadata=metadata)
+    if kind == "png":
+        picture = Image.open(file).convert("RGB").quantize(_PALETTE, Image.Quantize.MAXCOVERAGE)
+        file = io.BytesIO()
+        picture.save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -45,8 +45,8 @@ def compared_with(plan: Plan) -> Row:
     return next((row for row in plan.rows if row.name == plan.settings.baseline), plan.rows[0])
 
 
-def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]], *, links: bool = True) -> list[RowCard]:
-    """Say of every row how its config differs and, with ``links``, where its results lie."""
+def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]]) -> list[RowCard]:
+    """Say of every row how its config differs and where its results lie."""
     base = plan.runs_of(compared_with(plan))[0].config.to_dict()
     cards = []
     for row in plan.rows:
@@ -54,7 +54,7 @@ def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]], *, links: bool 
             Change(path, _shown(there), _shown(here))
             for path, there, here in differences(base, plan.runs_of(row)[0].config.to_dict())
         ]
-        finished = [run for run in data[row.name] if links and run.state == "finished"]
+        finished = [run for run in data[row.name] if run.state == "finished"]
         addresses = [link for run in finished for link in _links(run)]
         cards.append(RowCard(row.name, row.title, row.source, changes, addresses))
     return cards
@@ -81,10 +81,8 @@ def page(
     table: Table,
     data: Mapping[str, Sequence[RunData]],
     curves: Mapping[str, bytes],
-    *,
-    links: bool = True,
 ) -> str:
-    """Write the page; ``curves`` are SVG pictures by what they show, ``links`` lead to the runs' files."""
+    """Write the page; ``curves`` are SVG pictures by what they show."""
     import jinja2
 
     text = importlib.resources.files("gartk").joinpath("assets", TEMPLATE).read_text(encoding="utf-8")
@@ -99,7 +97,7 @@ def page(
         finished=sum(run.state == "finished" for run in runs),
         runs=len(runs),
         curves={name: base64.b64encode(svg).decode("ascii") for name, svg in curves.items()},
-        cards=row_cards(plan, data, links=links),
+        cards=row_cards(plan, data),
         compared=compared_with(plan).name,
         baseline=table.baseline,
     )

@@ -28,13 +28,15 @@ def reporter(plan: Plan, out: Path, costs: Mapping[str, RowCost] | None = None) 
     return lambda: _write(plan, collector.collect(), out, costs)
 
 
-def publish(plan: Plan, out: Path, folder: Path, costs: Mapping[str, RowCost] | None = None) -> None:
-    """Write the report of the sweep in ``out`` into another folder, to be kept without the runs.
+def publish(out: Path, folder: Path) -> None:
+    """Copy what is worth keeping of the report in ``out`` into another folder: the tables and one curve.
 
-    Nothing in it points to the runs' own files.
+    The curve is that of the validation, or the loss where nothing was validated.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(plan, Collector(plan, out).collect(), folder, costs, links=False)
+    curves = [name for name in ("validation.png", "loss.png") if (out / name).is_file()]
+    for name in ("table.md", "table.json", *curves[:1]):
+        _write_bytes(folder / name, (out / name).read_bytes())
 
 
 def _write(
@@ -42,8 +44,6 @@ def _write(
     data: Mapping[str, Sequence[RunData]],
     folder: Path,
     costs: Mapping[str, RowCost] | None,
-    *,
-    links: bool = True,
 ) -> None:
     from gartk.evaluation.records import write_whole
 
@@ -58,8 +58,8 @@ def _write(
             _write_bytes(folder / f"{kind}.png", render(figure, "png"))
     write_whole(folder / "table.md", markdown(table, runs))
     write_whole(folder / "table.csv", csv_text(table))
-    write_whole(folder / "table.json", json.dumps(table.to_json(), indent=1, ensure_ascii=False) + "\n")
-    write_whole(folder / "index.html", page(plan, table, data, curves, links=links))
+    write_whole(folder / "table.json", json.dumps(table.to_json(), ensure_ascii=False) + "\n")
+    write_whole(folder / "index.html", page(plan, table, data, curves))
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

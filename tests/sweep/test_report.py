@@ -82,7 +82,7 @@ def test_both_pictures_are_written_and_the_same_runs_give_the_same_bytes(swept) 
     plan, out = swept
     with Image.open(out / "loss.png") as picture:
         assert min(picture.size) > 300
-        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 50
+        assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
     svg = (out / "loss.svg").read_bytes()
     assert svg.lstrip().startswith(b"<?xml")
     figure = draw_curves(plan, Collector(plan, out).collect(), "loss")
@@ -134,16 +134,17 @@ def test_the_page_has_tables_links_changes_and_failures(swept) -> None:
     assert links == [f"runs/{row}/seed{n}/results.json" for row in ("4", "row_8") for n in (0, 1)]
 
 
-def test_a_published_report_is_the_same_without_the_runs(swept, tmp_path) -> None:
-    plan, out = swept
-    publish(plan, out, tmp_path / "docs" / "results")
-    for name in ("table.md", "table.csv", "table.json", "loss.svg", "loss.png"):
-        assert (tmp_path / "docs" / "results" / name).read_bytes() == (out / name).read_bytes(), name
-    there, here = read_page(out / "index.html"), read_page(tmp_path / "docs" / "results" / "index.html")
-    assert [address for address in here.addresses if not address.startswith("data:")] == []
-    assert set(here.texts) <= set(there.texts)
-    assert any("4 of 6 runs finished" in text for text in here.texts)
-    assert any("the extractor exploded" in text for text in here.texts)
+def test_what_is_published_are_the_tables_and_one_curve(swept, tmp_path) -> None:
+    _, out = swept
+    kept = tmp_path / "docs" / "results"
+    publish(out, kept)
+    assert {path.name for path in kept.iterdir()} == {"table.md", "table.json", "loss.png"}
+    for path in kept.iterdir():
+        assert path.read_bytes() == (out / path.name).read_bytes(), path.name
+    (out / "validation.png").write_bytes(b"drawn")
+    publish(out, tmp_path / "validated")
+    assert (tmp_path / "validated" / "validation.png").read_bytes() == b"drawn"
+    assert not (tmp_path / "validated" / "loss.png").exists()
 
 
 def test_damaged_results_are_a_failure_of_that_run_alone(swept) -> None:

@@ -42,5 +42,5 @@ def test_results_that_are_not_there_or_no_json_are_named(tmp_path: Path) -> None
     with pytest.raises(DataError, match="There are no results at"):
         ablation_table.read_scores([tmp_path / "absent"], [])
     (tmp_path / "bad.json").write_text("{", encoding="utf-8")
-    with pytest.raises(DataError, match=r"bad\.json is no JSON"):
+    with pytest.raises(DataError, match=r"bad\.json cannot be read as JSON"):
         ablation_table.read_scores([tmp_path], [])

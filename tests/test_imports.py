@@ -21,7 +21,7 @@ import gartk
 LAYERS = (
     "errors",
     "structures, compat.switches",
-    "geometry, registry plugins",
+    "geometry, registry plugins, io",
     "regions.images",
     "regions.masks",
     "regions.segmenters",

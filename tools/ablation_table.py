@@ -10,7 +10,6 @@ written; the exit status is 1 if the page is out of date.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError, exit_code
+from gartk.io import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "configs" / "README.md"
@@ -123,7 +123,7 @@ def read_scores(paths: Sequence[Path], names: Sequence[str]) -> dict[str, dict[s
     """
     found: dict[str, dict[str, str]] = {}
     for path in _files(paths):
-        raw = _read_json(path)
+        raw = read_json(path)
         kind = str(raw.get("format", "")) if isinstance(raw, dict) else ""
         if kind.startswith("gartk-sweep"):
             rows = [(str(row["source"]), row["cells"]) for row in raw["rows"] if row["finished"]]
@@ -136,13 +136,6 @@ def read_scores(paths: Sequence[Path], names: Sequence[str]) -> dict[str, dict[s
             if name is not None:
                 found.setdefault(name, _accuracies(raw["summary"]))
     return found
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}.") from error
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def pack(checkpoint: Path, out: Path, *, dtype: str, note: str) -> None:
     """Save the model of a checkpoint, or of the newest one in a work dir."""
     from gartk.engine.sources import find_folder
-    from gartk.models.checkpoints import CONFIG_NAME, load_model, read_json, save_model
+    from gartk.models.checkpoints import CONFIG_NAME, load_model, read_config, save_model
 
     folder = find_folder(checkpoint)
-    info = {**read_json(folder / CONFIG_NAME).get("info", {}), **({"note": note} if note else {})}
+    info = {**read_config(folder / CONFIG_NAME).get("info", {}), **({"note": note} if note else {})}
     save_model(load_model(folder), out, dtype=dtype, info=info)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
     print(f"{out}: {size / 1e6:.1f} MB, from {folder}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from torch.utils.data import Dataset
 
 from gartk.data.prompting import names_prompts, unknown_prompts
 from gartk.errors import DataError, GartkError
+from gartk.io import read_json, read_jsonl
 from gartk.regions import Region
 from gartk.regions.images import open_image
 from gartk.regions.masks import decode_rle
@@ -132,24 +132,10 @@ def _open(path: Path) -> Any:
             f"{path} does not exist. Put the dataset there (a folder written by save_to_disk, or a"
             " .json/.jsonl file), or name its place: --cfg-options train_data.dataset.paths=/path/to/data"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".jsonl":
-            lines = enumerate(text.split("\n"), 1)
-            return [_json_line(path, number, line) for number, line in lines if line.strip()]
-        records = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
+    records = (read_jsonl if path.suffix == ".jsonl" else read_json)(path)
     if not isinstance(records, list):
         raise DataError(f"{path} must hold a list of records; got {type(records).__name__}.")
     return records
-
-
-def _json_line(path: Path, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {number} is not valid JSON: {error}") from error
 
 
 def _messages(value: Any) -> list[Turn]:

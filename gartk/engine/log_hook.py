@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ from mmengine.runner import Runner
 
 from gartk.engine.optim import base_lr
 from gartk.errors import CheckpointError
+from gartk.io import read_jsonl, write_atomic
 
 LOSSES_FILE = "losses.jsonl"
 
@@ -28,19 +28,14 @@ def read_losses(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         return []
-    *whole, _cut = path.read_text(encoding="utf-8").split("\n")
-    try:
-        return [json.loads(line) for line in whole]
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Delete it, or resume elsewhere.") from error
+    hint = "Delete it, or resume elsewhere."
+    return read_jsonl(path, error=CheckpointError, hint=hint, non_finite=True, torn_end=True)
 
 
 def truncate_losses(path: Path, done: int) -> None:
     """Drop the records of updates after ``done``: a resumed run will write them again."""
     kept = [r for r in read_losses(path) if r["iter"] <= done]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomic(path, "".join(json.dumps(r) + "\n" for r in kept))
 
 
 class LossRecordHook(Hook):

@@ -17,7 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gartk import io
 from gartk.errors import CheckpointError
+from gartk.io import flush, write_atomic
 
 LATEST = "latest"
 _PREFIX = "iter_"
@@ -60,8 +62,8 @@ def publish(temporary: Path, final: Path) -> None:
     """
     for file in sorted(temporary.rglob("*")):
         if file.is_file():
-            _fsync(file)
-    _fsync(temporary)
+            flush(file)
+    flush(temporary)
     if final.exists():
         aside = final.with_name(f".old_{final.name}_{os.getpid()}")
         os.replace(final, aside)
@@ -69,17 +71,8 @@ def publish(temporary: Path, final: Path) -> None:
         shutil.rmtree(aside)
     else:
         os.replace(temporary, final)
-    _fsync(final.parent)
+    flush(final.parent)
     write_atomic(final.parent / LATEST, final.name + "\n")
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a small text file in one step, flushed to disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    _fsync(temporary)
-    os.replace(temporary, path)
-    _fsync(path.parent)
 
 
 def clean(work_dir: Path) -> None:
@@ -104,14 +97,6 @@ def prune(work_dir: Path, keep: int) -> None:
             shutil.rmtree(gone)
 
 
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 # ---- files ------------------------------------------------------------------------------------
 
 
@@ -122,15 +107,13 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON. Raises: CheckpointError if the file is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise CheckpointError(
             f"{path.parent} cannot be resumed from: it has no {path.name}. "
             "A folder that holds only weights can be tested, not resumed."
-        ) from None
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}. Resume from an earlier checkpoint.") from error
+        )
+    hint = "Resume from an earlier checkpoint."
+    return io.read_json(path, error=CheckpointError, hint=hint, non_finite=True)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

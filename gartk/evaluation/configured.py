@@ -61,13 +61,13 @@ def describe_run(
     from importlib_metadata import version
 
     from gartk import __version__
-    from gartk.models.checkpoints import CONFIG_NAME, read_json
+    from gartk.models.checkpoints import CONFIG_NAME, read_config
 
     versions = {name: version(name) for name in ("torch", "transformers", "timm", "numpy")}
     return {
         "config": config,
         "checkpoint": checkpoint,
-        "checkpoint_info": read_json(Path(checkpoint) / CONFIG_NAME).get("info", {}),
+        "checkpoint_info": read_config(Path(checkpoint) / CONFIG_NAME).get("info", {}),
         "test_data": test_data,
         "device": device,
         "decoding": "greedy",

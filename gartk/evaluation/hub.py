@@ -31,9 +31,10 @@ from gartk.evaluation.judges.base import (
 from gartk.evaluation.judges.pictures import ImageFinder
 from gartk.evaluation.outcome import NO_IMAGE, PROBLEM, Missing, markdown, withheld_because
 from gartk.evaluation.prompts import asked
-from gartk.evaluation.records import Results, write_whole
+from gartk.evaluation.records import Results
 from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.testees.base import Answer, Testee
+from gartk.io import write_atomic
 
 ANSWER, REPLY = "answer", "reply"
 MAX_MISSING = 2.0
@@ -248,13 +249,13 @@ def save(
 
     paths = {name: folder / f"results.{name}" for name in ("json", "md", "html")}
     results.save(paths["json"])
-    write_whole(paths["md"], markdown(results))
+    write_atomic(paths["md"], markdown(results))
     try:
         write_page(results, paths["html"], find_image=find_image)
     except (ConfigError, DataError) as error:
         warnings.warn(f"There is no {paths.pop('html').name}: {error}", UserWarning, stacklevel=2)
     outputs = folder / "outputs.json"
-    write_whole(outputs, json.dumps(benchmark.publish(results.records), indent=1, ensure_ascii=True) + "\n")
+    write_atomic(outputs, json.dumps(benchmark.publish(results.records), indent=1, ensure_ascii=True) + "\n")
     return [*paths.values(), outputs]
 
 

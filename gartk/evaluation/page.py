@@ -21,12 +21,13 @@ from gartk.evaluation.item_scores import ItemScores, item_scores
 from gartk.evaluation.judges.base import judgements_of
 from gartk.evaluation.judges.pictures import ImageFinder, item_regions
 from gartk.evaluation.page_pictures import Album, Outline, colours, outlines, tag_unit, tag_width
-from gartk.evaluation.records import Results, write_whole
+from gartk.evaluation.records import Results
 from gartk.evaluation.score import SCORERS, rows
 from gartk.evaluation.scoring import dlc_bench, mdvp_bench
 from gartk.evaluation.scoring.choices import lenient_letter, options_of, reference_letter
 from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.verdicts import dlc_questions, option_texts, replies_of
+from gartk.io import write_atomic
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -96,7 +97,7 @@ def write_page(
 
     Raises: ConfigError if Jinja2 is missing; DataError if there is no item to show.
     """
-    write_whole(path, render_page(results, find_image=find_image, max_picture_bytes=max_picture_bytes))
+    write_atomic(path, render_page(results, find_image=find_image, max_picture_bytes=max_picture_bytes))
     return Path(path)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring.items import Fields, Item, is_number, read_json, shown
+from gartk.evaluation.scoring.items import Fields, Item, is_number, shown
+from gartk.io import read_json, write_atomic
 
 FORMAT = "gartk-results-2"
 
@@ -28,16 +28,7 @@ class Results:
     def save(self, path: str | Path) -> None:
         """Write everything as one JSON file, which is whole or not there."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False)
-        write_whole(path, text + "\n")
-
-
-def write_whole(path: str | Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the new one, whatever happens."""
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
-    unfinished.replace(file)
+        write_atomic(path, text + "\n")
 
 
 def read_results(path: str | Path) -> Results:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from gartk.errors import RegionError
+from gartk.io import read_json
 
 # Where annotation records keep RLEs, in the order in which they are looked for.
 RLE_KEYS = ("mask_rles", "mask_rle", "rle", "segmentation")
@@ -64,10 +63,7 @@ def read_rles(text: str) -> list[dict[str, Any]]:
     Raises: RegionError naming the file and what is there.
     """
     name, _, path = text.partition("#")
-    try:
-        node = json.loads(Path(name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RegionError(f"{name} cannot be read as JSON: {error}") from error
+    node = read_json(name, error=RegionError)
     for key in filter(None, path.split("/")):
         node = _step(node, key, text)
     if isinstance(node, Mapping) and "counts" not in node:

@@ -7,7 +7,6 @@ and ``tokenizer/``. Only safetensors are read; nothing in a checkpoint is execut
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from gartk.errors import CheckpointError
+from gartk.io import cache_dir, read_json_object
 from gartk.models.building import blank_weights
 
 if TYPE_CHECKING:
@@ -53,11 +53,6 @@ def structure_only() -> Iterator[None]:
 def is_structure_only() -> bool:
     """Whether ``structure_only`` is in force."""
     return _STRUCTURE_ONLY.get()
-
-
-def cache_dir() -> Path:
-    """gartk's cache: ``GARTK_CACHE``, else ``~/.cache/gartk``."""
-    return Path(os.environ.get("GARTK_CACHE") or Path.home() / ".cache" / "gartk")
 
 
 def resolve_pretrained(name: str) -> Path:
@@ -99,23 +94,17 @@ def read_hf_config(pretrained: str) -> dict[str, Any]:
 
     Raises: CheckpointError if it is missing or not a JSON object.
     """
-    return read_json(resolve_pretrained(pretrained) / CONFIG_NAME)
+    return read_config(resolve_pretrained(pretrained) / CONFIG_NAME)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read one JSON object.
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a JSON object of a checkpoint folder; configs of the hub hold Infinity now and then.
 
     Raises: CheckpointError naming the file.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist. Is this a complete checkpoint folder?") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} must hold a JSON object; got {type(value).__name__}.")
-    return value
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist. Is this a complete checkpoint folder?")
+    return read_json_object(path, error=CheckpointError, non_finite=True)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -127,7 +116,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS_NAME).is_file():
         files = [folder / WEIGHTS_NAME]  # others beside it hold the same weights in another layout
     elif index.is_file():
-        names = read_json(index).get("weight_map")
+        names = read_config(index).get("weight_map")
         if not isinstance(names, dict):
             raise CheckpointError(f"{index} has no 'weight_map' of weights to files.")
         files = [folder / Path(str(name)).name for name in sorted(set(names.values()))]
@@ -274,7 +263,7 @@ def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> Regio
     from gartk.registry import MODELS
 
     folder = Path(folder)
-    config = read_json(folder / CONFIG_NAME)
+    config = read_config(folder / CONFIG_NAME)
     if config.get("format") != FORMAT:
         raise CheckpointError(
             f"{folder / CONFIG_NAME} is not a gartk checkpoint: format is {config.get('format')!r}."

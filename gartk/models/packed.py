@@ -23,7 +23,7 @@ from gartk.models.checkpoints import (
     assign,
     is_under,
     own_state,
-    read_json,
+    read_config,
     read_tensors,
     structure_only,
     weight_files,
@@ -128,7 +128,7 @@ def format_of(folder: Path) -> str:
 
     Raises: CheckpointError for any other.
     """
-    config = read_json(folder / CONFIG_NAME)
+    config = read_config(folder / CONFIG_NAME)
     if config.get("format") == FORMAT:
         return "gartk"
     known = {RELEASE_MODEL_TYPE: "release", HF_MODEL_TYPE: "hf"}
@@ -147,7 +147,7 @@ def read_gartk(folder: Path) -> Packed:
 
     Raises: CheckpointError naming what is missing.
     """
-    config = read_json(folder / CONFIG_NAME)
+    config = read_config(folder / CONFIG_NAME)
     files = folder / RELEASE_FILES
     return Packed(
         cfg=_model_cfg(config.get("model"), folder),
@@ -164,7 +164,7 @@ def read_hf(folder: Path) -> Packed:
 
     Raises: CheckpointError naming what is missing.
     """
-    config = read_json(folder / CONFIG_NAME)
+    config = read_config(folder / CONFIG_NAME)
     state = read_tensors(weight_files(folder))
     cfg = _model_cfg(config.get("model"), folder)
     return Packed(cfg, state, folder, str(folder), dict(config.get("info") or {}))

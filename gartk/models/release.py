@@ -14,7 +14,7 @@ import torch
 
 from gartk.compat.switches import AS_RELEASED
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import CONFIG_NAME, read_json, read_tensors, weight_files
+from gartk.models.checkpoints import CONFIG_NAME, read_config, read_tensors, weight_files
 from gartk.models.llms.causal_lm import load_tokenizer
 from gartk.models.llms.extension import RESERVED, RESERVED_OFFSET
 from gartk.models.packed import RELEASE_MODEL_TYPE, Packed, format_of, read_gartk, read_hf
@@ -90,7 +90,7 @@ def read_release(folder: str | Path, *, tokenizer: str | Path | None = None) -> 
     Raises: CheckpointError naming the file and the key that is missing or wrong.
     """
     folder = Path(folder)
-    config = read_json(folder / CONFIG_NAME)
+    config = read_config(folder / CONFIG_NAME)
     state = read_tensors(weight_files(folder))
     words = Path(tokenizer) if tokenizer is not None else _tokenizer_folder(folder)
     reader = ReleaseConfig(folder / CONFIG_NAME, config)
@@ -248,7 +248,7 @@ def max_num_tiles(folder: Path) -> int:
     for name in ("preprocessor_config.json", "processor_config.json"):
         if not (folder / name).is_file():
             continue
-        config = read_json(folder / name)
+        config = read_config(folder / name)
         config = config.get("image_processor", config)
         for key, expected in (
             ("vision_input_type", "thumb+tile"),

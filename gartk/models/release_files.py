@@ -10,7 +10,7 @@ from huggingface_hub import save_torch_state_dict
 
 from gartk.compat.switches import AS_RELEASED
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import CONFIG_NAME, read_json
+from gartk.models.checkpoints import CONFIG_NAME, read_config
 from gartk.models.connectors.perception_lm import PerceptionLMConnector
 from gartk.models.extractors.roi_align_replay import RoIAlignReplay
 from gartk.models.llms.causal_lm import CausalLM, load_tokenizer
@@ -120,7 +120,7 @@ def _still_true(packed: Packed, model: RegionVLM) -> Path | None:
         return None
     try:
         tokenizer = load_tokenizer(str(files))
-        cfg = ReleaseConfig(files / CONFIG_NAME, read_json(files / CONFIG_NAME)).model_cfg(tokenizer, files)
+        cfg = ReleaseConfig(files / CONFIG_NAME, read_config(files / CONFIG_NAME)).model_cfg(tokenizer, files)
         cfg["prompt_encoder"]["in_planes"] = model.prompt_encoder.in_planes
         cfg["llm"]["config"]["tie_word_embeddings"] = packed.tied
         state = dict(packed.state)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, exit_code
+from gartk.io import write_atomic
 from gartk.sweep.evals import EvalSettings, run_eval
 from gartk.sweep.store import (
     CONFIG_FILE,
@@ -84,8 +85,6 @@ def run(folder: Path) -> None:
 
     Raises: ConfigError if another process is still at it.
     """
-    from gartk.evaluation.records import write_whole
-
     with held(folder, seconds=WAIT_FOR_THE_DEAD_S, what="works on this run"):
         about, cfg = read_run(folder), read_config(folder)
         train(cfg, folder / TRAIN_FOLDER)
@@ -95,7 +94,7 @@ def run(folder: Path) -> None:
             settings = EvalSettings(**entry)
             place = folder / EVALS_FOLDER / settings.benchmark
             run_eval(settings, folder / TRAIN_FOLDER, place, device=cfg.get("device", "auto"))
-        write_whole(folder / FINISHED_FILE, json.dumps({"fingerprint": about["fingerprint"]}) + "\n")
+        write_atomic(folder / FINISHED_FILE, json.dumps({"fingerprint": about["fingerprint"]}) + "\n")
 
 
 def read_config(folder: Path) -> Config:
@@ -153,7 +152,7 @@ def measure(folder: Path, updates: int) -> None:
         runner, clock = _timed_training(cfg, Path(scratch), updates, is_alone=is_alone)
         item_seconds, items = _timed_test(cfg, runner, clock.now) if "test_data" in cfg else (0.0, 0)
     found = {"update_s": clock.median(), "item_s": item_seconds, "items": items}
-    (folder / MEASURE_FILE).write_text(json.dumps(found), encoding="utf-8")
+    write_atomic(folder / MEASURE_FILE, json.dumps(found))
 
 
 class Clock:

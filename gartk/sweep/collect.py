@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from gartk.engine.log_hook import LOSSES_FILE, read_losses
 from gartk.errors import CheckpointError, DataError
 from gartk.evaluation.validation import VALIDATION_FILE
+from gartk.io import read_jsonl
 from gartk.sweep.evals import published_scores
 from gartk.sweep.plan import Plan, Run
 from gartk.sweep.store import (
@@ -132,11 +132,7 @@ def answer_seconds(path: Path) -> dict[tuple[str, str], float]:
     if not path.is_file():
         return {}
     found: dict[tuple[str, str], float] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue  # the last line, torn by a kill
+    for entry in read_jsonl(path, torn_end=True):
         if isinstance(entry, dict) and entry.get("kind") == "answer" and "seconds" in entry:
             found[entry.get("task", ""), entry.get("id", "")] = entry["seconds"]
     return found

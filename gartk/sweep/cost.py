@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gartk.errors import ConfigError, GartkError
+from gartk.io import read_json
 from gartk.sweep.child import MEASURE_FILE
 from gartk.sweep.executors import child_command, child_environment
 from gartk.sweep.plan import Plan, Row
@@ -122,7 +122,7 @@ def _measure(folder: Path, gpu: str | None, updates: int) -> dict[str, float]:
     if done.returncode != 0:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise ConfigError(f"does not run: {lines[-1] if lines else f'exit code {done.returncode}'}")
-    found: dict[str, float] = json.loads((folder / MEASURE_FILE).read_text(encoding="utf-8"))
+    found: dict[str, float] = read_json(folder / MEASURE_FILE)
     return found
 
 

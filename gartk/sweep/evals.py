@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
+from gartk.io import cache_dir
 
 if TYPE_CHECKING:
     from gartk.evaluation.records import Results
@@ -53,7 +54,6 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
     from gartk.evaluation import hub
     from gartk.evaluation.options import Calls, judge_from, model_from
     from gartk.evaluation.running import Order, run_model
-    from gartk.models.checkpoints import cache_dir
 
     endpoint = {"base_url": settings.judge_base_url, "key_env": settings.judge_key_env}
     calls = Calls(endpoint, cache_dir() / "replies.sqlite", device)

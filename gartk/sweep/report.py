@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gartk.io import write_atomic
 from gartk.sweep.collect import Collector
 from gartk.sweep.curves import Kind, draw_curves, render
 from gartk.sweep.page import page
@@ -36,7 +37,7 @@ def publish(out: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     curves = [name for name in ("validation.png", "loss.png") if (out / name).is_file()]
     for name in ("table.md", "table.json", *curves[:1]):
-        _write_bytes(folder / name, (out / name).read_bytes())
+        write_atomic(folder / name, (out / name).read_bytes())
 
 
 def _write(
@@ -45,8 +46,6 @@ def _write(
     folder: Path,
     costs: Mapping[str, RowCost] | None,
 ) -> None:
-    from gartk.evaluation.records import write_whole
-
     table = make_table(plan, data, costs)
     runs = [run for row in plan.rows for run in data[row.name]]
     curves: dict[str, bytes] = {}
@@ -54,15 +53,9 @@ def _write(
         figure = draw_curves(plan, data, kind)
         if figure is not None:
             curves[title] = render(figure, "svg")
-            _write_bytes(folder / f"{kind}.svg", curves[title])
-            _write_bytes(folder / f"{kind}.png", render(figure, "png"))
-    write_whole(folder / "table.md", markdown(table, runs))
-    write_whole(folder / "table.csv", csv_text(table))
-    write_whole(folder / "table.json", json.dumps(table.to_json(), ensure_ascii=False) + "\n")
-    write_whole(folder / "index.html", page(plan, table, data, curves))
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+            write_atomic(folder / f"{kind}.svg", curves[title])
+            write_atomic(folder / f"{kind}.png", render(figure, "png"))
+    write_atomic(folder / "table.md", markdown(table, runs))
+    write_atomic(folder / "table.csv", csv_text(table))
+    write_atomic(folder / "table.json", json.dumps(table.to_json(), ensure_ascii=False) + "\n")
+    write_atomic(folder / "index.html", page(plan, table, data, curves))

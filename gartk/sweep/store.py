@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gartk.errors import ConfigError, DataError
+from gartk.io import read_json, read_json_object, write_atomic
 from gartk.sweep.plan import Plan, Run, differences
 
 RUN_FILE = "run.json"
@@ -62,18 +63,16 @@ def read_failure(folder: Path) -> Failure | None:
     if state_of(folder) != "failed":
         return None
     try:
-        raw = json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))
+        raw = read_json(folder / FAILURE_FILE)
         return Failure(int(raw["code"]), tuple(map(str, raw["tail"])))
-    except (ValueError, KeyError, TypeError):
+    except (DataError, ValueError, KeyError, TypeError):
         return Failure(1, (f"{FAILURE_FILE} cannot be read",))
 
 
 def write_failure(folder: Path, code: int, *, lines: int = 20) -> Failure:
     """Note why a run ended, with the last lines of its log."""
-    from gartk.evaluation.records import write_whole
-
     failure = Failure(code, tail_of(folder / LOG_FILE, lines))
-    write_whole(folder / FAILURE_FILE, json.dumps({"code": code, "tail": failure.tail}, indent=1) + "\n")
+    write_atomic(folder / FAILURE_FILE, json.dumps({"code": code, "tail": failure.tail}, indent=1) + "\n")
     return failure
 
 
@@ -147,8 +146,6 @@ def has_begun(folder: Path) -> bool:
 
 
 def _write_run(run: Run, folder: Path) -> None:
-    from gartk.evaluation.records import write_whole
-
     folder.mkdir(parents=True, exist_ok=True)
     run.config.dump(folder / CONFIG_FILE)
     about = {
@@ -160,16 +157,16 @@ def _write_run(run: Run, folder: Path) -> None:
         "fingerprint": run.fingerprint,
     }
     # This file comes last: without it the folder counts as empty.
-    write_whole(folder / RUN_FILE, json.dumps(about, indent=1) + "\n")
+    write_atomic(folder / RUN_FILE, json.dumps(about, indent=1) + "\n")
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """Read what a run is. Raises: DataError if its file is missing or damaged."""
-    try:
-        about = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        return {**about, "fingerprint": about["fingerprint"], "imports": about["imports"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / RUN_FILE} cannot be read: {error}. Delete this run's folder.") from error
+    hint = "Delete this run's folder."
+    about = read_json_object(folder / RUN_FILE, hint=hint)
+    if missing := {"fingerprint", "imports"} - set(about):
+        raise DataError(f"{folder / RUN_FILE} lacks {', '.join(sorted(missing))}. {hint}")
+    return about
 
 
 def _check_same(run: Run, folder: Path) -> None:

@@ -191,10 +191,10 @@ def test_files_that_are_no_dataset_are_data_errors(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"a": 1}\n{"b"\n')
     (tmp_path / "d.json").write_bytes(b"\xff\xfe\x00")
     for name, text in {
-        "a.json": "is not valid JSON",
+        "a.json": "cannot be read as JSON",
         "b.json": "must hold a list of records; got dict",
-        "c.jsonl": "line 2 is not valid JSON",
-        "d.json": "is not valid JSON",
+        "c.jsonl": "line 2 is not JSON",
+        "d.json": "cannot be read as JSON",
     }.items():
         with pytest.raises(DataError, match=rf"{name}.*{text}"):
             ConversationDataset(str(tmp_path / name))

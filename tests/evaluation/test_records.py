@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.records import FORMAT, Results, read_results, write_whole
+from gartk.evaluation.records import FORMAT, Results, read_results
 from gartk.evaluation.scoring.items import Item
 from gartk.testing.benchmark_files import rle
 
@@ -38,12 +38,6 @@ def test_every_part_comes_back(tmp_path: Path) -> None:
         2.5,
         {"model": "m"},
     )
-
-
-def test_text_that_is_no_unicode_does_not_stop_a_run(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "\ud800")
-    assert (tmp_path / "a.txt").read_text() == "\\ud800"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from gartk.models.checkpoints import (
     load_model,
     load_prefixed,
     load_weights,
-    read_json,
+    read_config,
     resolve_pretrained,
     save_model,
     weight_files,
@@ -172,7 +172,7 @@ def test_a_path_that_is_no_folder_is_not_looked_for_on_the_hub(cache: Path, name
 def test_json_that_cannot_be_read_is_a_checkpoint_error_that_names_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     with pytest.raises(CheckpointError, match=r"config\.json does not exist"):
-        read_json(file)
+        read_config(file)
     for content, text in (
         (b"{", "cannot be read as JSON"),
         (b"\xff", "cannot be read"),
@@ -180,7 +180,7 @@ def test_json_that_cannot_be_read_is_a_checkpoint_error_that_names_the_file(tmp_
     ):
         file.write_bytes(content)
         with pytest.raises(CheckpointError, match=rf"config\.json .*{text}"):
-            read_json(file)
+            read_config(file)
 
 
 # ---------------------------------------------------------------- gartk folders

@@ -13,7 +13,8 @@ from gartk.evaluation.benchmarks.published import PublishedBenchmark
 from gartk.evaluation.judges.pictures import ImageFinder
 from gartk.evaluation.prompts import with_prompt
 from gartk.evaluation.scoring import dlc_bench
-from gartk.evaluation.scoring.items import Fields, Item, read_json, shown
+from gartk.evaluation.scoring.items import Fields, Item, shown
+from gartk.io import read_json
 from gartk.registry import BENCHMARKS
 
 QUESTIONS, ANNOTATIONS, CLASSES = "qa.json", "annotations.json", "class_names.json"

@@ -11,6 +11,7 @@ from gartk.evaluation.benchmarks.published import PublishedBenchmark
 from gartk.evaluation.prompts import with_prompt
 from gartk.evaluation.scoring import choices
 from gartk.evaluation.scoring.items import Fields, Item
+from gartk.io import cache_dir
 from gartk.registry import BENCHMARKS
 
 
@@ -23,8 +24,6 @@ class _General(PublishedBenchmark):
     @property
     def _stored_images(self) -> Path:
         """Where the images that lie inside a table are written to."""
-        from gartk.models.checkpoints import cache_dir
-
         return cache_dir() / "benchmark_images" / self.name
 
     def load(self, root: Path) -> list[Item]:

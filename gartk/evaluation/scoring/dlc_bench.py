@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring.items import JUDGE, Fields, Item, check_unique, is_number, read_json, shown
+from gartk.evaluation.scoring.items import JUDGE, Fields, Item, check_unique, is_number, shown
 from gartk.evaluation.scoring.rates import Mean, Rate
+from gartk.io import read_json
 
 BENCHMARK = "dlc"
 RECOGNITION, POSITIVE, NEGATIVE = "details_recognition", "details_positives", "details_negatives"

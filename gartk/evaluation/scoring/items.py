@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gartk.errors import DataError
+from gartk.io import read_json, read_jsonl
 
 Reply = str | Sequence[str | None]
 
@@ -124,23 +124,12 @@ class Fields:
         return tuple(values)
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises: DataError if it is missing or not JSON.
-    """
-    try:
-        return _parse(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON: {error or type(error).__name__}") from error
-
-
 def read_records(path: str | Path) -> list[Fields]:
     """Read a JSON list of records, or one record a line from a file named .jsonl.
 
     Raises: DataError if the file is missing, not JSON, or not a list of objects.
     """
-    records = _read_lines(Path(path)) if Path(path).suffix == ".jsonl" else read_json(path)
+    records = read_jsonl(path) if Path(path).suffix == ".jsonl" else read_json(path)
     if not isinstance(records, list):
         raise DataError(f"{path} must hold a list of records, not {shown(records)}.")
     for number, record in enumerate(records):
@@ -152,28 +141,6 @@ def read_records(path: str | Path) -> list[Fields]:
 def read_files(paths: Iterable[str | Path]) -> list[Fields]:
     """Read the records of several files, one after the other; see ``read_records``."""
     return [fields for path in paths for fields in read_records(path)]
-
-
-def _read_lines(path: Path) -> list[Any]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON lines: {error}") from error
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records += [_parse(line)] if line.strip() else []
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number} is not JSON: {error or type(error).__name__}") from error
-    return records
-
-
-def _parse(text: str) -> Any:
-    return json.loads(text, parse_constant=_no_constant)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def to_item(fields: Fields, layout: Layout, *, task: str = "", id_prefix: str = "") -> Item:

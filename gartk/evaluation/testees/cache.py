@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -16,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError
+from gartk.io import cache_dir
 
 _WAIT_S = 30.0
 
 
 def default_cache() -> Path:
     """Give the usual file of replies, in gartk's cache (``GARTK_CACHE``, else ``~/.cache/gartk``)."""
-    # Not by gartk.models.checkpoints.cache_dir: asking a server needs no torch.
-    return Path(os.environ.get("GARTK_CACHE") or Path.home() / ".cache" / "gartk") / "replies.sqlite"
+    return cache_dir() / "replies.sqlite"
 
 
 def request_key(request: Mapping[str, Any]) -> str:

@@ -19,8 +19,8 @@ from gartk.models.checkpoints import (
     has_weights,
     is_structure_only,
     load_prefixed,
+    read_config,
     read_hf_config,
-    read_json,
     resolve_pretrained,
 )
 from gartk.registry import LLMS
@@ -272,7 +272,7 @@ def _stand_in_config(folder: Path) -> PreTrainedConfig | None:
     It would warn of it, or ask whether to run code that the folder names.
     """
     path = folder / CONFIG_NAME
-    kind = read_json(path).get("model_type") if path.is_file() else None
+    kind = read_config(path).get("model_type") if path.is_file() else None
     return None if kind is None or kind in CONFIG_MAPPING else PreTrainedConfig()
 
 

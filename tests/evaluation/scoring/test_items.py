@@ -10,7 +10,7 @@ import pytest
 
 from gartk.errors import DataError
 from gartk.evaluation.scoring import gar_bench
-from gartk.evaluation.scoring.items import check_unique, complete, mask_problem, read_json, read_records
+from gartk.evaluation.scoring.items import check_unique, complete, mask_problem, read_records
 
 RECORD: dict[str, Any] = {
     "image": "images/vqa_0.png",
@@ -82,21 +82,6 @@ def test_a_missing_field_is_named_with_file_and_record(tmp_path: Path, key: str)
 def test_a_wrong_type_is_named_with_its_field(tmp_path: Path, key: str, value: object, says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*field '{key}' .*{says}"):
         gar_bench.read_vqa([write(tmp_path, [{**RECORD, key: value}])])
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{", "[1,", "[NaN]", "[Infinity]", "[" * 100_000, "\ufeff{]", "1" * 5000]
-)
-def test_what_is_not_json_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(DataError, match=r"records\.json cannot be read as JSON"):
-        read_json(write(tmp_path, text))
-
-
-def test_a_missing_file_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    for name in ("nowhere.json", "bytes.json", ".", "a\0b.json"):
-        with pytest.raises(DataError, match="cannot be read"):
-            read_json(tmp_path / name)
 
 
 def test_lines_are_read_and_a_broken_one_is_numbered(tmp_path: Path) -> None:

@@ -1,10 +1,5 @@
 # Table 9, row 7: crops of the regions alone, without masks.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
+_base_ = "_base_/families/plm_1b.py"
 model = dict(
     prompt_encoder=dict(type="NullPrompt"),
     region_extractor=dict(type="Crop", with_mask=False),

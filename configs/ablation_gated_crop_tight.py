@@ -1,12 +1,3 @@
 # Not in the paper; Table 9, row 2 with the tight crops of row 1.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(
-    prompt_encoder=dict(type="MaskPrompt"),
-    region_extractor=dict(type="GatedCrossAttentionCrop", context_scale=1.0),
-    use_global=False,
-)
+_base_ = "ablation_gated_crop.py"
+model = dict(region_extractor=dict(context_scale=1.0))

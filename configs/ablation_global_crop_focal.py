@@ -1,8 +1,3 @@
 # Not in the paper; Table 9, row 3 with the focal crops of row 2.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(prompt_encoder=dict(type="MaskPrompt"), region_extractor=dict(type="Crop", context_scale="dam"))
+_base_ = "ablation_global_crop.py"
+model = dict(region_extractor=dict(context_scale="dam"))

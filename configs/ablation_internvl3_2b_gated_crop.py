@@ -1,11 +1,6 @@
 # Table 10, row 10 (InternVL3-2B): focal crops that look at the whole image through gated cross-attention, as
 # Describe Anything.
-_base_ = [
-    "_base_/models/internvl3_2b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
+_base_ = "_base_/families/internvl3_2b.py"
 model = dict(
     prompt_encoder=dict(type="MaskPrompt"),
     region_extractor=dict(type="GatedCrossAttentionCrop"),

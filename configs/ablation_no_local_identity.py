@@ -1,8 +1,3 @@
 # Not in the paper; Table 9, row 8 with masks that tell which region is which.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(prompt_encoder=dict(type="MaskPrompt", mode="identity"), region_extractor=dict(type="NoLocal"))
+_base_ = "ablation_no_local.py"
+model = dict(prompt_encoder=dict(mode="identity"))

@@ -1,12 +1,4 @@
 # Not in the paper; Table 9, row 4 with one change: box prompts that tell which region is which, each in channels of
 # its own.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(
-    prompt_encoder=dict(type="BoxPrompt", mode="identity"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=16),
-)
+_base_ = "ablation_prompt_box.py"
+model = dict(prompt_encoder=dict(mode="identity"))

@@ -1,8 +1,3 @@
 # Table 10, row 5 (Qwen2.5-VL-3B): crops of the regions alone, with their masks.
-_base_ = [
-    "_base_/models/qwen2_5_vl_3b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
+_base_ = "_base_/families/qwen2_5_vl_3b.py"
 model = dict(prompt_encoder=dict(type="MaskPrompt"), region_extractor=dict(type="Crop"), use_global=False)

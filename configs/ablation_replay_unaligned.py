@@ -1,11 +1,3 @@
 # Not in the paper; Table 9, row 4 with one change: a replay without the half-cell shift (aligned=False).
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(
-    prompt_encoder=dict(type="MaskPrompt"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=16, aligned=False),
-)
+_base_ = "ablation_roi_replay.py"
+model = dict(region_extractor=dict(aligned=False))

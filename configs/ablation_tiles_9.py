@@ -1,12 +1,3 @@
 # Not in the paper; Table 9, row 4 with one change: at most 9 tiles and the thumbnail in place of 16.
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/one_pass_2_4m.py",
-    "_base_/runtime_8_ranks.py",
-]
-model = dict(
-    vision=dict(max_num_tiles=9),
-    prompt_encoder=dict(type="MaskPrompt"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=16),
-)
+_base_ = "ablation_roi_replay.py"
+model = dict(vision=dict(max_num_tiles=9))

@@ -1,13 +1,7 @@
 # Table 9, row 4 on a base of our own: Qwen2.5-VL's tower with a Llama that never met it. Trains the new connector and the prompts
 # first; then train everything from that checkpoint with freeze=[].
-_base_ = [
-    "_base_/models/qwen_tower_llama.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/adamw_cosine.py",
-    "_base_/runtime.py",
-]
+_base_ = ["_base_/models/qwen_tower_llama.py", "_base_/families/gar_2_5m.py"]
 model = dict(prompt_encoder=dict(type="MaskPrompt"), region_extractor=dict(type="RoIAlignReplay", output_size=16))
 optim = dict(lr=1e-3)
 freeze = ["vision", "llm"]
-precision = "bf16"
-accumulate = 8
+schedule = dict(max_iters=1000)

@@ -2,17 +2,9 @@
 # Mask prompts joined to one, RoI-aligned feature replay, 5 prompts, the mask in three equal channels.
 # GAR-2.5M, AdamW 1e-5 with cosine decay, global batch 64 (8 ranks x 8 accumulated; theirs were 32 x 2).
 # Trained right: to repeat the release's scaling of boxes, --cfg-options model.release_compat.double_scaled_roi=True
-_base_ = [
-    "_base_/models/plm_1b.py",
-    "_base_/data/gar_2_5m.py",
-    "_base_/schedules/adamw_cosine.py",
-    "_base_/runtime.py",
-]
+_base_ = "_base_/families/plm_1b.py"
 model = dict(
     llm=dict(num_prompts=5),
     prompt_encoder=dict(type="MaskPrompt", mode="union", in_planes=3),
     region_extractor=dict(type="RoIAlignReplay", output_size=16),
 )
-schedule = dict(max_iters=37000)
-precision = "bf16"
-accumulate = 8

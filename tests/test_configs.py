@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,12 +201,10 @@ def test_the_papers_config_finds_its_weights_in_gartks_cache(offline: Path) -> N
     assert model.vision.tiler.grid((1000, 1000)).num_tiles == 17
 
 
-def test_the_curriculum_of_the_tiny_base_shows_no_scene_twice() -> None:
-    dataset = load_config(ROOT / "tiny" / "ablation_roi_replay.py").train_data.dataset
-    ranges = sorted(
-        (part.index_offset, part.index_offset + part.length)
-        for stage in dataset.datasets
-        for part in stage.datasets
-    )
-    assert len(ranges) > len(dataset.datasets)
-    assert all(end <= begin for (_, end), (begin, _) in pairwise(ranges))
+def test_the_curriculum_of_the_tiny_base_gives_the_samples_that_trained_the_shipped_model() -> None:
+    dataset = DATASETS.build(load_config(ROOT / "tiny" / "ablation_roi_replay.py").train_data.dataset)
+    assert len(dataset) == 1_650_400
+    assert [dataset[i].id for i in (0, 7_999, 8_000, 36_000, 40_100, 43_997, 47_199, 50_400, 1_650_399)] == [
+        f"train-0-{at}"
+        for at in (0, 4499, 110000000, 370000000, 300000256, 380000999, 490001799, 720000000, 720599999)
+    ]

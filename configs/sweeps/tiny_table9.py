@@ -21,36 +21,33 @@ rows = [
 baseline = "4"
 seeds = [0, 1, 2]
 jobs = 2
-# Captions, places and grids first; then choices and relations come in, when the learning rate has fallen.
-world = dict(type="RegionWorldDataset", split="train", choice_answer="text", introduce="mention")
-captions = dict(turns_per_sample=3, max_regions=3, tasks=["caption"], **world)
-places = dict(turns_per_sample=3, max_regions=3, tasks=["open_place"], **world)
-grids = dict(turns_per_sample=3, max_regions=3, tasks=dict(open_position=2, position=1), **world)
-attributes = dict(turns_per_sample=2, max_regions=2, tasks=["color", "shape", "texture", "material"], **world)
-others = dict(
-    turns_per_sample=2, max_regions=3,
-    tasks=dict(relation=3, non_entity=2, caption_simple=1, caption_detailed=1), **world)  # fmt: skip
-parts = [captions, places, grids, attributes, others]
-# Each stage: its samples (in rounds of 16, two updates), and how many each part gives of a round.
-stages = [(195, [11, 2, 3, 0, 0]), (100000, [8, 2, 2, 2, 2])]
+# Captions, places and grids first; then choices and relations come in, when the learning rate has fallen. A round is
+# 16 samples: two updates.
 train_data = dict(
     _delete_=True,
     dataset=dict(
-        type="ConcatDataset",
-        datasets=[
-            dict(
-                type="InterleavedDataset",
-                shares=[share for share in shares if share],
-                datasets=[
-                    dict(length=rounds * share, index_offset=10**8 * stage + 10**7 * number, **part)
-                    for number, (part, share) in enumerate(zip(parts, shares, strict=True))
-                    if share
-                ],
-            )
-            for stage, (rounds, shares) in enumerate(stages)
+        type="RegionWorldCurriculum",
+        world=dict(split="train", choice_answer="text", introduce="mention"),
+        parts=dict(
+            captions=dict(turns_per_sample=3, max_regions=3, tasks=["caption"]),
+            places=dict(turns_per_sample=3, max_regions=3, tasks=["open_place"]),
+            grids=dict(turns_per_sample=3, max_regions=3, tasks=dict(open_position=2, position=1)),
+            attributes=dict(turns_per_sample=2, max_regions=2, tasks=["color", "shape", "texture", "material"]),
+            others=dict(
+                turns_per_sample=2,
+                max_regions=3,
+                tasks=dict(relation=3, non_entity=2, caption_simple=1, caption_detailed=1),
+            ),
+        ),
+        stages=[
+            dict(rounds=195, shares=dict(captions=11, places=2, grids=3)),
+            dict(rounds=100000, shares=dict(captions=8, places=2, grids=2, attributes=2, others=2)),
         ],
     ),
-    batch_size=8, num_workers=0, shuffle=False)  # fmt: skip
+    batch_size=8,
+    num_workers=0,
+    shuffle=False,
+)
 tasks = [
     "color", "shape", "texture", "material", "position", "non_entity", "relation",
     "caption_simple", "caption_detailed", "caption", "open_place", "open_position",
@@ -68,7 +65,7 @@ cfg_options = {
     "tensorboard": False,
     "custom_hooks": [dict(type="ValidationHook", interval=130, test_data=validation)],
 }
-del world, captions, places, grids, attributes, others, parts, stages, train_data, tasks, validation
+del train_data, tasks, validation
 image_hw = (224, 224)
 attributes = ["color", "shape", "texture", "material"]
 columns = [

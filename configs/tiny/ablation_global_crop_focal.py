@@ -1,8 +1,3 @@
 # Not in the paper; on the tiny base, Table 9, row 3 with the focal crops of row 2.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
-model = dict(prompt_encoder=dict(type="MaskPrompt"), region_extractor=dict(type="Crop", context_scale="dam"))
+_base_ = "ablation_global_crop.py"
+model = dict(region_extractor=dict(context_scale="dam"))

@@ -1,12 +1,4 @@
 # Not in the paper; Table 9, row 4 on the tiny base with one change: points in place of masks as prompts of the
 # global image.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
-model = dict(
-    prompt_encoder=dict(type="PointPrompt"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=4),
-)
+_base_ = "ablation_roi_replay.py"
+model = dict(prompt_encoder=dict(type="PointPrompt"))

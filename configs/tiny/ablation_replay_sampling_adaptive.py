@@ -1,12 +1,4 @@
 # Not in the paper; Table 9, row 4 on the tiny base with one change: a replay with as many samples a bin as it has
 # cells.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
-model = dict(
-    prompt_encoder=dict(type="MaskPrompt"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=4, sampling_ratio=0),
-)
+_base_ = "ablation_roi_replay.py"
+model = dict(region_extractor=dict(sampling_ratio=0))

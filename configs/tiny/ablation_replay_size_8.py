@@ -1,11 +1,3 @@
 # Not in the paper; Table 9, row 4 on the tiny base with one change: a replay of 8x8 tokens a region.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
-model = dict(
-    prompt_encoder=dict(type="MaskPrompt"),
-    region_extractor=dict(type="RoIAlignReplay", output_size=8),
-)
+_base_ = "ablation_roi_replay.py"
+model = dict(region_extractor=dict(output_size=8))

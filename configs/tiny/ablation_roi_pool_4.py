@@ -1,8 +1,3 @@
 # Not in the paper; Table 9, row 5 on the tiny base with as many tokens as row 4 has: 4x4 bins, each pooled.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
-model = dict(prompt_encoder=dict(type="NullPrompt"), region_extractor=dict(type="RoIPool", output_size=4))
+_base_ = "ablation_roi_pool.py"
+model = dict(region_extractor=dict(output_size=4))

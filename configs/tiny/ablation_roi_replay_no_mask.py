@@ -1,10 +1,5 @@
 # Table 9, row 6 on the tiny base: global image without prompts, and RoI-aligned feature replay.
-_base_ = [
-    "../_base_/models/tiny.py",
-    "../_base_/data/region_world.py",
-    "../_base_/schedules/tiny.py",
-    "../_base_/runtime.py",
-]
+_base_ = "../_base_/families/tiny.py"
 model = dict(
     prompt_encoder=dict(type="NullPrompt"),
     region_extractor=dict(type="RoIAlignReplay", output_size=4),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import re
@@ -69,7 +70,7 @@ def _merge(cfg: Config, options: Mapping[str, Any]) -> None:
                 node[key] = {}
             node = node[key]
     try:
-        cfg.merge_from_dict(dict(options))
+        cfg.merge_from_dict(copy.deepcopy(dict(options)))  # merging takes _delete_ out of what it is given
     except (TypeError, KeyError, ValueError) as error:
         raise ConfigError(f"--cfg-options cannot be applied: {error}") from error
 

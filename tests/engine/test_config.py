@@ -57,6 +57,12 @@ def test_an_option_that_is_a_typo_is_refused_with_the_near_match(config: Path, p
         load_config(config, {path: 1})
 
 
+def test_options_that_replace_a_part_do_so_for_every_config_they_are_given_to(config: Path) -> None:
+    options = {"model.vision": {"_delete_": True, "type": "W"}}
+    for _ in range(2):
+        assert load_config(config, options).model.vision == {"type": "W"}
+
+
 def test_an_option_below_a_number_is_refused(config: Path) -> None:
     with pytest.raises(ConfigError, match="schedule.max_iters is 10 and has no keys below it"):
         load_config(config, {"schedule.max_iters.x": 1})

@@ -297,6 +297,13 @@ def _segmenter_arguments(name: str, folder: Path) -> dict[str, Any]:
 def _dataset_arguments(name: str, folder: Path) -> dict[str, Any]:
     if name == "RegionWorldDataset":
         return {"length": 40, "size": ((64, 96), (64, 96)), "turns_per_sample": 3}
+    if name == "RegionWorldCurriculum":
+        shares = {"captions": 1, "colours": 1}
+        return {
+            "world": {"size": ((64, 96), (64, 96)), "turns_per_sample": 3},
+            "parts": {"captions": {"tasks": ["caption"]}, "colours": {"tasks": ["open_color"]}},
+            "stages": [{"rounds": 10, "shares": shares}, {"rounds": 10, "shares": {"colours": 1}}],
+        }
     if name == "ConversationDataset":
         return {"paths": str(_write_conversations(folder))}
     if name in ("ConcatDataset", "InterleavedDataset"):

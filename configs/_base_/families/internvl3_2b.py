@@ -1,0 +1,2 @@
+# InternVL3-2B trained as in the paper. A leaf adds prompt_encoder, region_extractor and, where it has none, use_global=False.
+_base_ = ["../models/internvl3_2b.py", "gar_2_5m.py"]

@@ -1,0 +1,2 @@
+# PerceptionLM-1B trained as in the paper. A leaf adds prompt_encoder, region_extractor and, where it has none, use_global=False.
+_base_ = ["../models/plm_1b.py", "gar_2_5m.py"]

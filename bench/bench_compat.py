@@ -153,7 +153,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 def measure_answers(items_per_task: int) -> dict[str, dict[str, float]]:
     """Share of right answers, and of those that differ from the ones without any deviation."""
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.evaluation.configured import build_test
     from gartk.evaluation.evaluate import evaluate
     from gartk.inference.loading import load_any

@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
+from gartk.config import load_config
 from gartk.data.world.dataset import RegionWorldDataset
-from gartk.engine.config import load_config
 from gartk.inference.api import RegionAssistant
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS

@@ -96,7 +96,7 @@ def account(
     Units: sizes in pixels, (height, width).
     Raises: ConfigError, CheckpointError.
     """
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.models.checkpoints import structure_only
     from gartk.registry import MODELS
 

@@ -15,7 +15,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.engine.runner import build_runner
 from gartk.engine.sources import find_folder
 from gartk.evaluation.configured import build_test

@@ -14,10 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from gartk.config import TrainSettings, load_config
 from gartk.data.collate import collate
-from gartk.engine.config import load_config
 from gartk.engine.runner import build_runner
-from gartk.engine.settings import TrainSettings
 from gartk.errors import CheckpointError, ConfigError, DataError
 from gartk.regions.masks import encode_rle
 from gartk.registry import DATASETS, MODELS

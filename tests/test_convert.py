@@ -15,8 +15,8 @@ from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneratio
 
 import gartk
 from gartk.compat import AS_RELEASED, ReleaseCompat, extend_prompts
+from gartk.config import load_config
 from gartk.convert import convert
-from gartk.engine.config import load_config
 from gartk.errors import CheckpointError
 from gartk.models.checkpoints import save_model
 from gartk.models.llms.extension import RESERVED

@@ -22,6 +22,7 @@ LAYERS = (
     "errors",
     "structures, compat.switches",
     "geometry, registry plugins, io",
+    "config",
     "regions.images",
     "regions.masks",
     "regions.segmenters",

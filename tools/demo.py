@@ -48,7 +48,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_config(args: argparse.Namespace) -> Any:
     """Read the demo's config with the options of the command line."""
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
 
     options: dict[str, Any] = {}
     if args.iters is not None:

@@ -33,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_config(args: argparse.Namespace) -> Any:
     """Read the config with the options that the command line gives by name."""
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.evaluation.configured import TEST_KEYS
 
     cfg = load_config(args.config, args.cfg_options, extra_keys=TEST_KEYS)

@@ -31,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Train; gives the exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
     args = parse_args(argv)
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.engine.dist import shutdown
     from gartk.engine.runner import build_runner
 

@@ -22,10 +22,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from gartk.config.settings import CheckpointSettings
 from gartk.engine import dist, state
 from gartk.engine.loop import UpdateLoop
 from gartk.engine.optim import AutocastOptimWrapper
-from gartk.engine.settings import CheckpointSettings
 from gartk.engine.weights import save_weights
 from gartk.errors import CheckpointError
 from gartk.models.checkpoints import load_weights

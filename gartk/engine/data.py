@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from gartk.config.settings import DataSettings
 from gartk.engine.dist import rank_and_world
 from gartk.engine.samplers import ShardedBatchSampler
-from gartk.engine.settings import DataSettings
 from gartk.errors import ConfigError, GartkError
 
 

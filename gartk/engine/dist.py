@@ -15,24 +15,6 @@ from gartk.errors import ConfigError
 Launcher = Literal["none", "pytorch"]
 
 
-def resolve_device(name: str) -> torch.device:
-    """Turn ``device`` of a config into a device: ``auto`` is this rank's GPU, or the CPU.
-
-    Raises: ConfigError if it asks for a GPU that is not there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
-        return torch.device("cpu")
-    if name.partition(":")[0] != "cuda":
-        raise ConfigError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.")
-    if not torch.cuda.is_available():
-        raise ConfigError(f"device={name!r}, but torch sees no CUDA device. Use device='cpu' or 'auto'.")
-    return (
-        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
-    )
-
-
 def set_threads(num_threads: int | None, device: torch.device) -> None:
     """Limit torch to ``num_threads``; else keep OMP_NUM_THREADS; else one thread on a CPU.
 

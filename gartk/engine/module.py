@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from typing import Any
 
-import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor, nn
 
 from gartk.errors import ConfigError
-
-
-def move_to_device(value: Any, device: torch.device, *, non_blocking: bool = False) -> Any:
-    """Move every tensor inside dataclasses, dicts, lists and tuples to ``device``.
-
-    Objects that hold no tensor are returned as they are, not copied.
-    """
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=non_blocking)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        old = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        new = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in old.items()}
-        changed = {k: v for k, v in new.items() if v is not old[k]}
-        return dataclasses.replace(value, **changed) if changed else value
-    if isinstance(value, dict):
-        moved = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in value.items()}
-        return moved if any(moved[k] is not value[k] for k in value) else value
-    if isinstance(value, (list, tuple)):
-        items = [move_to_device(v, device, non_blocking=non_blocking) for v in value]
-        if all(new is old for new, old in zip(items, value, strict=True)):
-            return value
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
+from gartk.models.placement import move_to_device
 
 
 class BatchToDevice(BaseDataPreprocessor):

@@ -14,8 +14,8 @@ from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor, nn
 
+from gartk.config.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.engine.muon import MATRICES
-from gartk.engine.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.errors import ConfigError, did_you_mean
 from gartk.models.checkpoints import is_under
 

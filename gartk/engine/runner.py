@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend, Visualizer
 from torch import nn
 
+from gartk.config import TrainSettings
 from gartk.engine import dist, state
 from gartk.engine.checkpoint_hook import ExactCheckpointHook, resume_checkpoint
 from gartk.engine.data import build_train_dataloader
@@ -26,9 +27,9 @@ from gartk.engine.loop import UpdateLoop
 from gartk.engine.module import TrainModule
 from gartk.engine.optim import AutocastOptimWrapper, build_optim_wrapper, build_schedulers, freeze
 from gartk.engine.progress_hook import ProgressHook
-from gartk.engine.settings import TrainSettings
 from gartk.engine.start import load_start
 from gartk.errors import CheckpointError, ConfigError
+from gartk.models.placement import resolve_device
 
 _RUN_NUMBER = itertools.count()
 
@@ -141,7 +142,7 @@ def build_runner(
     from gartk.registry import MODELS
 
     settings = TrainSettings.from_cfg(cfg)
-    device = dist.resolve_device(settings.device)
+    device = resolve_device(settings.device)
     dist.set_threads(settings.num_threads, device)
     dist.init_distributed(launcher, device)
     folder = Path(work_dir) if work_dir is not None else default_work_dir(cfg)

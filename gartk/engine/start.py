@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gartk.engine.settings import LoadSettings
+from gartk.config.settings import LoadSettings
 from gartk.engine.sources import find_folder
 from gartk.errors import CheckpointError, ConfigError, did_you_mean
 from gartk.models.checkpoints import is_under

@@ -100,7 +100,7 @@ def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
 
 def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id: int) -> Batch:
     """Collate samples for generation, on the model's device and with pixels of its dtype."""
-    from gartk.engine.module import move_to_device
+    from gartk.models.placement import move_to_device
 
     batch: Batch = move_to_device(collate(encoded, pad_id=pad_id, pad_side="left"), model.device)
     dtype = next(model.parameters()).dtype

@@ -31,9 +31,8 @@ def load_any(
 
     Raises: CheckpointError, ConfigError.
     """
-    from gartk.engine.dist import resolve_device
     from gartk.models.building import number_type
-    from gartk.models.placement import is_placed, place
+    from gartk.models.placement import is_placed, place, resolve_device
     from gartk.models.release import read_packed
 
     if device_map is not None and device != "auto":
@@ -63,7 +62,7 @@ def _from_config(
     dtype: torch.dtype | None,
     release_compat: Mapping[str, bool] | None,
 ) -> RegionVLM:
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.registry import MODELS
 
     cfg = load_config(source, cfg_options)

@@ -1,13 +1,59 @@
-"""Spreading a model over several devices for inference, by accelerate."""
+"""On which device a model and its batches are; spreading a model over several, by accelerate."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from gartk.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``device`` of a config into a device: ``auto`` is this rank's GPU, or the CPU.
+
+    Raises: ConfigError if it asks for a GPU that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return torch.device("cpu")
+    if name.partition(":")[0] != "cuda":
+        raise ConfigError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.")
+    if not torch.cuda.is_available():
+        raise ConfigError(f"device={name!r}, but torch sees no CUDA device. Use device='cpu' or 'auto'.")
+    return (
+        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+    )
+
+
+def move_to_device(value: Any, device: torch.device, *, non_blocking: bool = False) -> Any:
+    """Move every tensor inside dataclasses, dicts, lists and tuples to ``device``.
+
+    Objects that hold no tensor are returned as they are, not copied.
+    """
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=non_blocking)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        old = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        new = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in old.items()}
+        changed = {k: v for k, v in new.items() if v is not old[k]}
+        return dataclasses.replace(value, **changed) if changed else value
+    if isinstance(value, dict):
+        moved = {k: move_to_device(v, device, non_blocking=non_blocking) for k, v in value.items()}
+        return moved if any(moved[k] is not value[k] for k in value) else value
+    if isinstance(value, (list, tuple)):
+        items = [move_to_device(v, device, non_blocking=non_blocking) for v in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
 
 
 def is_placed(model: nn.Module) -> bool:

@@ -149,7 +149,7 @@ def _short_names(grid: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run(settings: SweepSettings, row: Row, seed: int) -> Run:
-    from gartk.engine.settings import TrainSettings
+    from gartk.config import TrainSettings
 
     clash = sorted(set(row.options) & set(settings.seed_keys))
     try:
@@ -174,7 +174,7 @@ def _limited(one: EvalSettings, items: int | None) -> EvalSettings:
 
 
 def _read(row: Row, settings: SweepSettings, seed: int) -> Config:
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
     from gartk.evaluation.configured import TEST_KEYS
 
     options = {**row.options, **dict.fromkeys(settings.seed_keys, seed)}

@@ -131,7 +131,7 @@ def read_sweep(paths: Sequence[str | os.PathLike[str]]) -> SweepSettings:
 
     Raises: ConfigError that names the file, the row and the key.
     """
-    from gartk.engine.config import load_config
+    from gartk.config import load_config
 
     if not paths:
         raise ConfigError("Nothing to sweep: give a sweep file, or configs.")
@@ -154,7 +154,7 @@ def read_sweep(paths: Sequence[str | os.PathLike[str]]) -> SweepSettings:
 
 
 def _from_dict(values: dict[str, Any], path: Path) -> SweepSettings:
-    from gartk.engine.settings import build_section
+    from gartk.config.settings import build_section
 
     given = [key for key in ("name", "folder") if key in values]
     if given:
@@ -178,7 +178,7 @@ def _from_dict(values: dict[str, Any], path: Path) -> SweepSettings:
 
 
 def _row(value: Any, number: int, folder: Path) -> RowSettings:
-    from gartk.engine.settings import build_section
+    from gartk.config.settings import build_section
 
     where = f"rows[{number}]"
     if isinstance(value, Mapping) and "name" in value:
@@ -198,7 +198,7 @@ def _row(value: Any, number: int, folder: Path) -> RowSettings:
 
 
 def _column(value: Any, number: int) -> ColumnSettings:
-    from gartk.engine.settings import build_section
+    from gartk.config.settings import build_section
 
     column = build_section(ColumnSettings, value, f"columns[{number}]")
     if column.tasks is None:
@@ -208,7 +208,7 @@ def _column(value: Any, number: int) -> ColumnSettings:
 
 
 def _eval(value: Any, number: int) -> EvalSettings:
-    from gartk.engine.settings import build_section
+    from gartk.config.settings import build_section
 
     return build_section(EvalSettings, value, f"evals[{number}]")
 

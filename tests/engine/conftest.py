@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.engine.log_hook import read_losses
 from gartk.engine.runner import TrainRunner, build_runner
 

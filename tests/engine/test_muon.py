@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from gartk.config.settings import OptimSettings
 from gartk.engine.muon import MuonAdamW
 from gartk.engine.optim import build_optimizer, param_groups
-from gartk.engine.settings import OptimSettings
 from gartk.errors import ConfigError
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model

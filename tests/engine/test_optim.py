@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from gartk.config.settings import OptimSettings, ScheduleSettings
 from gartk.engine.optim import (
     base_lr,
     build_optim_wrapper,
@@ -15,7 +16,6 @@ from gartk.engine.optim import (
     freeze,
     param_groups,
 )
-from gartk.engine.settings import OptimSettings, ScheduleSettings
 from gartk.errors import ConfigError
 
 

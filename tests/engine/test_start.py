@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from gartk.engine.config import load_config
+from gartk.config import TrainSettings, load_config
 from gartk.engine.log_hook import read_losses
 from gartk.engine.runner import TrainRunner, build_runner
-from gartk.engine.settings import TrainSettings
 from gartk.engine.sources import SHIPPED
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.release import read_packed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.engine.runner import build_runner
 from gartk.errors import ConfigError
 from gartk.evaluation.validation import VALIDATION_FILE, ValidationHook

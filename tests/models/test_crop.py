@@ -291,7 +291,7 @@ def test_a_tower_that_cannot_cut_crops_and_a_call_without_crops_are_config_error
 @pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["Crop", "GatedCrossAttentionCrop"])
 def test_on_a_gpu_the_loss_is_that_of_the_cpu(config: Config, kind: str) -> None:
-    from gartk.engine.module import move_to_device
+    from gartk.models.placement import move_to_device
 
     model = stirred(build(config, region_extractor={"type": kind}), gates=0.5)
     batch = batch_of(model, ragged())

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.errors import CheckpointError, ConfigError
 from gartk.geometry import patches_by_cell
 from gartk.models.checkpoints import structure_only

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.models.checkpoints import load_model, save_model, structure_only
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gartk.config import load_config
 from gartk.data.collate import collate
-from gartk.engine.config import load_config
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.checkpoints import structure_only
 from gartk.models.region_vlm import RegionVLM

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pytest
 
-from gartk.engine.config import load_config
+from gartk.config import load_config
 from gartk.evaluation.records import read_results
 from gartk.sweep import child
 from gartk.sweep.executors import LocalExecutor

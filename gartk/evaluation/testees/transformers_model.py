@@ -54,7 +54,7 @@ class TransformersTestee:
     def _load(self, source: str, device: str) -> None:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        from gartk.engine.dist import resolve_device
+        from gartk.models.placement import resolve_device
 
         try:
             self.processor: Any = AutoProcessor.from_pretrained(source)

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from gartk.engine.settings import SECTIONS, TOP_LEVEL
+from gartk.config.settings import SECTIONS, TOP_LEVEL
 from gartk.errors import ConfigError, did_you_mean
 from gartk.plugins import import_custom
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gartk.engine.config import load_config
-from gartk.engine.settings import TrainSettings
+from gartk.config import TrainSettings, load_config
 from gartk.errors import ConfigError
 
 CONFIG = """

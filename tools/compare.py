@@ -65,26 +65,32 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run_agreement(args: argparse.Namespace) -> dict[str, Any]:
     """Read all verdicts, and compare every two judges on each model and on the models' order."""
-    from gartk.evaluation.agreement import agree, headline_scores, rank_agreement, ranks
+    from gartk.evaluation.benchmarks.base import build_benchmark
+    from gartk.evaluation.item import Item
     from gartk.evaluation.judges import build_judge
-    from gartk.evaluation.score import SCORERS, read_items
-    from gartk.evaluation.scoring.items import Item
+    from gartk.evaluation.score import read_items
+    from gartk.evaluation.statistics.agreement import agree, headline_scores, rank_agreement, ranks
 
-    check_benchmark(args.benchmark, SCORERS)
+    benchmark = build_benchmark(args.benchmark).without_models()
     judged: dict[str, dict[str, list[Item]]] = {}
     for judge, model, *files in checked(args.judged, least=3, option="--judged JUDGE MODEL FILE..."):
-        judged.setdefault(judge, {})[model] = read_items(args.benchmark, files, args.annotations)[0]
+        judged.setdefault(judge, {})[model] = read_items(benchmark, files, args.annotations)[0]
     if args.with_rules:
         rules = build_judge("rules")
         first = next(iter(judged.values()))
-        judged[rules.name] = {model: rules.judge(items) for model, items in first.items()}
+        judged[rules.name] = {
+            model: rules.judge(items, benchmark=benchmark) for model, items in first.items()
+        }
     pairs = [
-        {"model": model, **agree(judged[one][model], judged[two][model], names=(one, two)).to_json()}
+        {
+            "model": model,
+            **agree(benchmark, judged[one][model], judged[two][model], names=(one, two)).to_json(),
+        }
         for one, two in combinations(judged, 2)
         for model in judged[one]
         if model in judged[two]
     ]
-    scores = {j: headline_scores(args.benchmark, models) for j, models in judged.items()}
+    scores = {j: headline_scores(benchmark, models) for j, models in judged.items()}
     order = [pair.to_json() for pair in rank_agreement(scores)]
     return {
         "scores": scores,
@@ -96,25 +102,18 @@ def run_agreement(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_stability(args: argparse.Namespace) -> dict[str, Any]:
     """Read all records and draw parts of them."""
-    from gartk.evaluation.item_scores import item_scores
-    from gartk.evaluation.score import SCORERS, read_items
-    from gartk.evaluation.stability import stability
+    from gartk.evaluation.benchmarks.base import build_benchmark
+    from gartk.evaluation.score import read_items
+    from gartk.evaluation.statistics.item_scores import item_scores
+    from gartk.evaluation.statistics.stability import stability
 
-    check_benchmark(args.benchmark, SCORERS)
+    benchmark = build_benchmark(args.benchmark).without_models()
     models = {
-        model: item_scores(args.benchmark, read_items(args.benchmark, files, args.annotations)[0])
+        model: item_scores(benchmark, read_items(benchmark, files, args.annotations)[0])
         for model, *files in checked(args.records, least=2, option="--records MODEL FILE...")
     }
     found = [stability(models, parts=parts, seeds=args.seeds, rule=args.rule) for parts in args.parts]
     return {"parts": [one.to_json() for one in found]}
-
-
-def check_benchmark(name: str, known: Any) -> None:
-    """Raise ConfigError unless the benchmark is known."""
-    from gartk.errors import did_you_mean
-
-    if name not in known:
-        raise ConfigError(f"There is no benchmark {name!r}. {did_you_mean(name, known)}")
 
 
 def checked(groups: Sequence[Sequence[str]], *, least: int, option: str) -> Iterator[list[str]]:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from gartk.evaluation.hub import Watcher
     from gartk.evaluation.judges.base import Judge
-    from gartk.evaluation.judges.pictures import ImageFinder
     from gartk.evaluation.options import Calls
+    from gartk.evaluation.pictures import ImageFinder
     from gartk.evaluation.running import Finished, Order
     from gartk.evaluation.testees.base import Testee
 
@@ -125,7 +125,7 @@ def order_from(args: argparse.Namespace) -> Order:
         retry_missing=args.retry_missing,
         max_missing=args.max_missing,
         resamples=args.intervals,
-        encoder=args.encoder,
+        arguments={} if args.encoder is None else {"encoder": args.encoder},
     )
 
 
@@ -230,6 +230,7 @@ def report(done: Finished, folder: Path, console: Console) -> int:
     if results.summary:
         sizes = {"records": len(results.records), "published_records": done.benchmark.size}
         print_table({"benchmark": results.benchmark, **sizes, **results.summary})
+        lines = [*done.benchmark.remarks(results.summary), *lines]
     lines += ["written: " + ", ".join(map(str, paths))]
     lines += [info["withheld"]] if info.get("withheld") else []
     console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)

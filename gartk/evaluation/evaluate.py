@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
+from gartk.evaluation.item import Item
 from gartk.evaluation.metrics import Metric
 from gartk.evaluation.records import Results
-from gartk.evaluation.scoring.items import Item
 from gartk.inference.batching import answer_samples
 
 if TYPE_CHECKING:

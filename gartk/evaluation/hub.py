@@ -17,22 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.benchmarks.published import PublishedBenchmark
-from gartk.evaluation.circular import circular_items
+from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.item import Item, TokenLimit, asked
 from gartk.evaluation.journal import Journal
-from gartk.evaluation.judges.base import (
-    Judge,
-    JudgeReply,
-    is_asked,
-    judgements_of,
-    to_judge,
-    with_judgements,
-)
-from gartk.evaluation.judges.pictures import ImageFinder
+from gartk.evaluation.judgements import JudgeReply, judgements_of
+from gartk.evaluation.judges.base import Judge, with_judgements
 from gartk.evaluation.outcome import NO_IMAGE, PROBLEM, Missing, markdown, withheld_because
-from gartk.evaluation.prompts import asked
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.records import Results
-from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.testees.base import Answer, Testee
 from gartk.io import write_atomic
 
@@ -54,7 +46,7 @@ class Choice:
     only_with_images: bool = False
     circular: bool = False
 
-    def of(self, items: Sequence[Item], find: ImageFinder) -> list[Item]:
+    def of(self, benchmark: Benchmark, items: Sequence[Item], find: ImageFinder) -> list[Item]:
         """Choose.
 
         Raises: ConfigError if nothing is left, or there are no options to rotate.
@@ -65,7 +57,18 @@ class Choice:
         chosen = chosen[: self.limit]
         if not chosen:
             raise ConfigError(f"No item is left to ask: none of the {len(items)} images is there.")
-        return circular_items(chosen) if self.circular else chosen
+        return rotated(benchmark, chosen) if self.circular else chosen
+
+
+def rotated(benchmark: Benchmark, items: Sequence[Item]) -> list[Item]:
+    """Return all rotations of the options of all items.
+
+    Raises: ConfigError if no item has options.
+    """
+    turned = [one for item in items for one in benchmark.rotations(item)]
+    if len(turned) == len(items):
+        raise ConfigError(f"{benchmark.name} has no options to rotate; leave --circular out.")
+    return turned
 
 
 @dataclass
@@ -86,9 +89,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def about_run(
-    benchmark: PublishedBenchmark, testee: Testee, *, max_new_tokens: int, circular: bool
-) -> dict[str, Any]:
+def about_run(benchmark: Benchmark, testee: Testee, *, max_new_tokens: int, circular: bool) -> dict[str, Any]:
     """Say what decides the answers of a run: a journal belongs to one such run."""
     return {
         "benchmark": benchmark.name,
@@ -107,7 +108,7 @@ def ask(
     journal: Journal,
     *,
     find_image: ImageFinder,
-    max_new_tokens: int,
+    max_new_tokens: TokenLimit,
     retry_missing: bool = False,
     watcher: Watcher | None = None,
 ) -> Outcome:
@@ -158,7 +159,7 @@ def _answered(item: Item, journal: Journal) -> Item:
         return replace(item, prediction=None, extra={**item.extra, PROBLEM: NO_IMAGE})
     text = entry.get("prediction")
     if isinstance(text, str):
-        return replace(item, prediction=text)
+        return replace(item, prediction=text, scores={})
     return replace(item, prediction=None, extra={**item.extra, PROBLEM: str(entry.get(PROBLEM, ""))})
 
 
@@ -166,6 +167,7 @@ def _answered(item: Item, journal: Journal) -> Item:
 
 
 def judge(
+    benchmark: Benchmark,
     items: Sequence[Item],
     by: Judge,
     journal: Journal,
@@ -176,12 +178,12 @@ def judge(
 ) -> list[Item]:
     """Let a judge judge what the journal has no verdict of; give the items with replies.
 
-    A verdict counts only for the prediction that it was given about. Of MDVP-Bench the pairs that the judge
-    compares come after the captions.
+    A verdict counts only for the prediction that it was given about. What the benchmark shows the judge
+    besides the items themselves comes after them.
     """
     watcher = watcher or Watcher()
-    shown = to_judge(items)
-    asked_for = [item for item in shown if is_asked(item)]
+    shown = benchmark.to_judge(items)
+    asked_for = [item for item in shown if benchmark.is_asked(item)]
     todo = [item for item in asked_for if not _is_judged(item, by, journal, retry_missing=retry_missing)]
     watcher.started("judging", len(asked_for), len(asked_for) - len(todo))
 
@@ -192,8 +194,8 @@ def judge(
         watcher.advanced(all(one["reply"] is not None for one in kept))
 
     if todo:
-        by.judge(todo, find_image=find_image, on_item=keep)
-    return [_judged(item, by, journal) if is_asked(item) else item for item in shown]
+        by.judge(todo, benchmark=benchmark, find_image=find_image, on_item=keep)
+    return [_judged(benchmark, item, by, journal) if benchmark.is_asked(item) else item for item in shown]
 
 
 def _is_judged(item: Item, by: Judge, journal: Journal, *, retry_missing: bool) -> bool:
@@ -203,19 +205,19 @@ def _is_judged(item: Item, by: Judge, journal: Journal, *, retry_missing: bool) 
     return not retry_missing or all(one["reply"] is not None for one in entry["replies"])
 
 
-def _judged(item: Item, by: Judge, journal: Journal) -> Item:
+def _judged(benchmark: Benchmark, item: Item, by: Judge, journal: Journal) -> Item:
     entry = journal.get(REPLY, item, part=by.name)
     if entry is None:
         raise DataError(f"{by.name} gave no verdict about the {item.benchmark} item {item.id}.")
     replies = [JudgeReply(one["prompt"], one["reply"], one[PROBLEM] or "") for one in entry["replies"]]
-    return with_judgements(item, by.name, replies)
+    return with_judgements(benchmark, item, by.name, replies)
 
 
 # ------------------------------------------------------------------ scoring and saving
 
 
 def sum_up(
-    benchmark: PublishedBenchmark,
+    benchmark: Benchmark,
     items: Sequence[Item],
     *,
     info: dict[str, Any],
@@ -227,20 +229,21 @@ def sum_up(
 
     ``resamples`` adds bootstrap intervals of so many resamples.
     """
-    missing = Missing.of(items)
+    missing = Missing.of(benchmark, items)
     withheld = withheld_because(missing, max_missing)
-    summary: dict[str, Any] = {} if withheld else benchmark.score(items)
-    if summary and resamples:
-        from gartk.evaluation.intervals import add_intervals
+    summary: dict[str, Any] = {}
+    if not withheld:
+        items = benchmark.scored(items)
+        summary = benchmark.aggregate(items)
+        if resamples:
+            from gartk.evaluation.statistics.bootstrap import add_intervals
 
-        add_intervals(summary, benchmark.name, items, resamples=resamples)
+            add_intervals(summary, benchmark, items, resamples=resamples)
     whole = {**info, "missing": missing.to_json(), **({"withheld": withheld} if withheld else {})}
     return Results(benchmark.name, list(items), summary, seconds, whole)
 
 
-def save(
-    results: Results, benchmark: PublishedBenchmark, folder: Path, *, find_image: ImageFinder
-) -> list[Path]:
+def save(results: Results, benchmark: Benchmark, folder: Path, *, find_image: ImageFinder) -> list[Path]:
     """Write all files of a run; give their paths.
 
     A page that cannot be written (no jinja2) is left out with a UserWarning.
@@ -251,7 +254,7 @@ def save(
     results.save(paths["json"])
     write_atomic(paths["md"], markdown(results))
     try:
-        write_page(results, paths["html"], find_image=find_image)
+        write_page(results, paths["html"], benchmark=benchmark, find_image=find_image)
     except (ConfigError, DataError) as error:
         warnings.warn(f"There is no {paths.pop('html').name}: {error}", UserWarning, stacklevel=2)
     outputs = folder / "outputs.json"
@@ -259,7 +262,7 @@ def save(
     return [*paths.values(), outputs]
 
 
-def subset(chosen: Iterable[Item], benchmark: PublishedBenchmark, choice: Choice) -> str:
+def subset(benchmark: Benchmark, chosen: Iterable[Item], choice: Choice) -> str:
     """Say how much of the benchmark a choice is."""
     count = len(
         {

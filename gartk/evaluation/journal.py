@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
 
 FORMAT = "gartk-journal-1"
 Key = tuple[str, str, str]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gartk.data.world.scoring import final_answer
 from gartk.errors import ConfigError
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
 from gartk.registry import METRICS
 
 TaskNumbers = Mapping[str, Mapping[str, Any]]
@@ -120,7 +120,7 @@ class MeanScoreMetric:
         for task, group in by_task(records).items():
             names = dict.fromkeys(name for record in group for name in record.scores)
             names.pop("correct", None)
-            means = {n: fmean(r.scores[n] for r in group if n in r.scores) for n in names}
+            means = {n: fmean(r.scores[n] or 0.0 for r in group if n in r.scores) for n in names}
             if means:
                 numbers[task] = means
         return numbers

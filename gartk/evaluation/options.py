@@ -14,7 +14,7 @@ from gartk.evaluation.testees.visual_prompts import VisualPrompt
 
 if TYPE_CHECKING:
     from gartk.evaluation.judges.base import Judge
-    from gartk.evaluation.judges.pictures import ImageFinder
+    from gartk.evaluation.pictures import ImageFinder
     from gartk.evaluation.testees.base import Testee
 
 OPENAI, TRANSFORMERS, REPLAY = "openai", "transformers", "replay"

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gartk.evaluation.judges.base import is_asked, judgements_of
+from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.item import Item
+from gartk.evaluation.judgements import judgements_of
 from gartk.evaluation.records import Results
 from gartk.evaluation.score import rows
-from gartk.evaluation.scoring.items import Item
-from gartk.evaluation.scoring.mdvp_bench import REVIEW, is_review
 
 PROBLEM = "problem"
-MDVP = REVIEW.benchmark
 NO_IMAGE = "the image is not there"
 _REASONS = 10
 
@@ -35,12 +34,12 @@ class Missing:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, items: Sequence[Item]) -> Missing:
+    def of(cls, benchmark: Benchmark, items: Sequence[Item]) -> Missing:
         """Count."""
-        asked = [item for item in items if item.benchmark != MDVP or not is_review(item)]
+        asked = [item for item in items if benchmark.is_answered(item)]
         silent = [item for item in asked if item.prediction is None]
         reasons = Counter(str(item.extra.get(PROBLEM) or "not said") for item in silent)
-        judged = [item for item in items if is_asked(item) and judgements_of(item)]
+        judged = [item for item in items if benchmark.is_asked(item) and judgements_of(item)]
         unclear = [one for item in judged for one in judgements_of(item) if one.get("reply") is None]
         reasons.update(f"judge: {one.get(PROBLEM) or 'not said'}" for one in unclear)
         return cls(

@@ -17,16 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.item_scores import ItemScores, item_scores
-from gartk.evaluation.judges.base import judgements_of
-from gartk.evaluation.judges.pictures import ImageFinder, item_regions
+from gartk.evaluation.benchmarks.base import Benchmark, Option
+from gartk.evaluation.item import Item
+from gartk.evaluation.judgements import judgements_of, replies_of
 from gartk.evaluation.page_pictures import Album, Outline, colours, outlines, tag_unit, tag_width
+from gartk.evaluation.pictures import ImageFinder, item_regions
 from gartk.evaluation.records import Results
-from gartk.evaluation.score import SCORERS, rows
-from gartk.evaluation.scoring import dlc_bench, mdvp_bench
-from gartk.evaluation.scoring.choices import lenient_letter, options_of, reference_letter
-from gartk.evaluation.scoring.items import Item
-from gartk.evaluation.verdicts import dlc_questions, option_texts, replies_of
+from gartk.evaluation.score import rows
+from gartk.evaluation.statistics.item_scores import with_scores
 from gartk.io import write_atomic
 
 if TYPE_CHECKING:
@@ -36,8 +34,6 @@ TEMPLATE = "evaluation_page.html.j2"
 MAX_PICTURE_BYTES = 30_000_000
 RIGHT, WRONG, MISSING, SCORED = "right", "wrong", "missing", "scored"
 _NOT_SHOWN = ("missing", "withheld")
-# What stands in for a reference in GAR-Bench's detailed captions.
-_TRIPLE = ("subject_name", "predicate_name", "object_name")
 _MARK = re.compile(r"<Prompt(\d{1,3})>")
 # Control characters, those that turn the direction of writing, and lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,15 +47,6 @@ class Said:
     question: str
     reply: str | None
     verdict: str
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of a multiple-choice question, whether it is right and whether the model chose it."""
-
-    text: str
-    is_right: bool
-    is_said: bool
 
 
 @dataclass
@@ -87,6 +74,7 @@ def write_page(
     results: Results,
     path: str | Path,
     *,
+    benchmark: Benchmark,
     find_image: ImageFinder | None = None,
     max_picture_bytes: int = MAX_PICTURE_BYTES,
 ) -> Path:
@@ -97,26 +85,31 @@ def write_page(
 
     Raises: ConfigError if Jinja2 is missing; DataError if there is no item to show.
     """
-    write_atomic(path, render_page(results, find_image=find_image, max_picture_bytes=max_picture_bytes))
+    text = render_page(
+        results, benchmark=benchmark, find_image=find_image, max_picture_bytes=max_picture_bytes
+    )
+    write_atomic(path, text)
     return Path(path)
 
 
 def render_page(
     results: Results,
     *,
+    benchmark: Benchmark,
     find_image: ImageFinder | None = None,
     max_picture_bytes: int = MAX_PICTURE_BYTES,
 ) -> str:
     """Give the page as text; see ``write_page``."""
-    items = [item for item in results.records if _is_shown(item, results.records)]
+    items = [item for item in results.records if benchmark.has_score(item)] or list(results.records)
     if not items:
         raise DataError(f"{results.benchmark}: there is no item to show on a page.")
-    rules, is_binary = _rules(results.benchmark, items)
+    if not results.info.get("withheld"):
+        items = with_scores(benchmark, items)
+    rules = [rule for rule in benchmark.rules if any(rule in item.scores for item in items)]
     album = Album()
     cards = []
     for number, item in enumerate(items):
-        scores = [column[number] for column in rules.values()]
-        card = _card(number, item, scores, is_binary=is_binary)
+        card = _card(benchmark, number, item, [item.scores.get(rule) for rule in rules or ("",)])
         _add_picture(card, item, find_image, album)
         cards.append(card)
     album.shrink(max_picture_bytes)
@@ -128,10 +121,10 @@ def render_page(
         withheld=str(results.info.get("withheld") or ""),
         seconds=results.seconds,
         cards=cards,
-        rules=list(rules),
+        rules=rules or ["score"],
         tasks=dict(Counter(card.task for card in cards)),
-        is_binary=is_binary,
-        scores=_scores(results),
+        is_binary=benchmark.is_binary,
+        scores=_scores(benchmark, results, items),
         pictures=album.urls(),
         without=sum(not card.picture for card in cards),
         dropped=album.dropped,
@@ -143,31 +136,13 @@ def render_page(
 # ------------------------------------------------------------------ scores
 
 
-def _is_shown(item: Item, items: Sequence[Item]) -> bool:
-    """Whether an item gets a card: of MDVP-Bench the reviews, where there are some."""
-    if item.benchmark != mdvp_bench.REVIEW.benchmark or mdvp_bench.is_review(item):
-        return True
-    return not any(map(mdvp_bench.is_review, items))
-
-
-def _rules(benchmark: str, items: Sequence[Item]) -> tuple[Mapping[str, Sequence[float | None]], bool]:
-    """Each item's score by every rule, and whether scores are right or wrong."""
-    if benchmark in SCORERS:
-        try:
-            found: ItemScores = item_scores(benchmark, items)
-            return found.by_rule, found.is_binary
-        except DataError:
-            return {"score": [None] * len(items)}, True
-    return {"correct": [item.scores.get("correct") for item in items]}, True
-
-
-def _scores(results: Results) -> dict[str, list[tuple[str, str]]]:
+def _scores(
+    benchmark: Benchmark, results: Results, items: Sequence[Item]
+) -> dict[str, list[tuple[str, str]]]:
     """The scores by rule, as they are printed elsewhere: those of the results, or else made here."""
-    variants = results.summary.get("variants")
     if results.info.get("withheld"):
         return {}
-    if variants is None and results.benchmark in SCORERS:
-        variants = SCORERS[results.benchmark].score(results.records)["variants"]
+    variants = results.summary.get("variants") or benchmark.aggregate(items)["variants"]
     return {rule: list(rows({rule: scores})) for rule, scores in (variants or {}).items()}
 
 
@@ -180,19 +155,19 @@ def _verdict(score: float | None, *, is_binary: bool) -> str:
 # ------------------------------------------------------------------ cards
 
 
-def _card(number: int, item: Item, scores: Sequence[float | None], *, is_binary: bool) -> Card:
+def _card(benchmark: Benchmark, number: int, item: Item, scores: Sequence[float | None]) -> Card:
     return Card(
         number=number,
         id=item.id,
         task=item.task,
         question=item.question or _text(item, "prompt"),
-        options=_options(item),
-        reference=item.reference or " ".join(_text(item, key) for key in _TRIPLE).strip(),
+        options=benchmark.options(item),
+        reference=benchmark.reference_text(item),
         prediction=item.prediction,
         problem=_text(item, "problem"),
-        verdicts=[_verdict(score, is_binary=is_binary) for score in scores],
+        verdicts=[_verdict(score, is_binary=benchmark.is_binary) for score in scores],
         scores=["" if score is None else f"{score:.3g}" for score in scores],
-        said=_said(item),
+        said=_said(benchmark, item),
     )
 
 
@@ -201,38 +176,24 @@ def _text(item: Item, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _options(item: Item) -> list[Option]:
-    """The options with their letters, where the question has some."""
-    options = options_of(item) if item.extra else {}
-    right = reference_letter(item.reference) if options else None
-    if right is None:
-        return []
-    said = lenient_letter(item.prediction or "", options)
-    return [Option(f"{k}. {text}", k == right, k == said) for k, text in options.items()]
-
-
-def _said(item: Item) -> list[Said]:
+def _said(benchmark: Benchmark, item: Item) -> list[Said]:
     """The judges' replies: those with a record of how they were asked, else those that are scored."""
     kept = judgements_of(item)
     if kept:
         return [
             Said(
                 judge=str(entry.get("judge", "")),
-                question=_asked(item, entry.get("question"), str(entry.get("prompt", ""))),
+                question=_asked(benchmark, item, entry["question"], str(entry.get("prompt", ""))),
                 reply=entry["reply"] if isinstance(entry.get("reply"), str) else None,
                 verdict=str(entry.get("problem") or _flat(entry.get("verdict", ""))),
             )
             for entry in kept
         ]
-    return [Said("", _asked(item, n, ""), reply, "") for n, reply in enumerate(replies_of(item))]
+    return [Said("", _asked(benchmark, item, n, ""), reply, "") for n, reply in enumerate(replies_of(item))]
 
 
-def _asked(item: Item, number: Any, prompt: str) -> str:
-    if item.benchmark != dlc_bench.BENCHMARK or not isinstance(number, int):
-        return prompt
-    questions = dlc_questions(item)
-    texts = option_texts(questions[number]) if 0 <= number < len(questions) else []
-    return f"{prompt} {' | '.join(texts)}".strip()
+def _asked(benchmark: Benchmark, item: Item, number: int, prompt: str) -> str:
+    return f"{prompt} {benchmark.question_text(item, number)}".strip()
 
 
 def _add_picture(card: Card, item: Item, find_image: ImageFinder | None, album: Album) -> None:

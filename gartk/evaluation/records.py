@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring.items import Fields, Item, is_number, shown
+from gartk.evaluation.item import Fields, Item, is_number, shown
 from gartk.io import read_json, write_atomic
 
 FORMAT = "gartk-results-2"
@@ -66,8 +66,8 @@ def item_from_json(fields: Fields) -> Item:
         fields.fail(min(unknown), "is not part of an item")
     scores = _mapping(fields, "scores")
     for name, value in scores.items():
-        if not is_number(value):
-            fields.fail("scores", f"must hold numbers; {name!r} is {shown(value)}")
+        if value is not None and not is_number(value):
+            fields.fail("scores", f"must hold numbers or null; {name!r} is {shown(value)}")
     return Item(
         benchmark=fields.text("benchmark") or "",
         id=fields.needed_text("id"),

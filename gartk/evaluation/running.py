@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation import hub
+from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.benchmarks.files import data_root
-from gartk.evaluation.benchmarks.published import PublishedBenchmark, build_published
 from gartk.evaluation.hub import MAX_MISSING, Choice, Watcher
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.score import read_items
 
 if TYPE_CHECKING:
+    from gartk.evaluation.item import Item
     from gartk.evaluation.judges.base import Judge
-    from gartk.evaluation.judges.pictures import ImageFinder
+    from gartk.evaluation.pictures import ImageFinder
     from gartk.evaluation.records import Results
-    from gartk.evaluation.scoring.items import Item
     from gartk.evaluation.testees.base import Testee
 
 JOURNAL = "journal.jsonl"
@@ -43,7 +43,7 @@ class Order:
         max_missing: above so many per cent the score is withheld; None for 2 where a model or a judge is
             asked, and any number for recorded outputs, whose scores state what is missing.
         resamples: adds bootstrap intervals of so many resamples.
-        encoder: the sentence encoder of LVIS and PACO; None for the usual one.
+        arguments: of the benchmark's class.
     """
 
     benchmark: str
@@ -55,20 +55,16 @@ class Order:
     retry_missing: bool = False
     max_missing: float | None = None
     resamples: int | None = None
-    encoder: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def build(self, *, judged: bool) -> PublishedBenchmark:
+    def build(self, *, judged: bool) -> Benchmark:
         """Build the benchmark.
 
-        Raises: ConfigError if it is unknown, or a judge or an encoder is given that it has no use for.
+        Raises: ConfigError if it is unknown, or a judge or an argument is given that it has no use for.
         """
-        benchmark = build_published(self.benchmark)
+        benchmark = build_benchmark(self.benchmark, **self.arguments)
         if judged and not benchmark.is_judged:
             raise ConfigError(f"{benchmark.name} is scored without a judge; leave --judge out.")
-        if self.encoder is not None:
-            if not hasattr(benchmark, "encoder"):
-                raise ConfigError(f"{benchmark.name} needs no encoder; leave --encoder out.")
-            benchmark.encoder = self.encoder
         return benchmark
 
 
@@ -77,7 +73,7 @@ class Finished:
     """A run that is over: its results, and what is needed to save them."""
 
     results: Results
-    benchmark: PublishedBenchmark
+    benchmark: Benchmark
     find_image: ImageFinder
 
 
@@ -95,13 +91,17 @@ def run_model(
     """
     began = time.perf_counter()
     benchmark = order.build(judged=judge is not None)
-    root = data_root(order.data)
+    root = data_root(order.data) if benchmark.folder else Path()
     find_image = benchmark.find_image(root)
-    items = order.choice.of(benchmark.load(root), find_image)
+    items = order.choice.of(benchmark, benchmark.load(root), find_image)
     judging = judge() if judge is not None else None
     testee = model(find_image)
-    tokens = order.max_new_tokens or benchmark.max_new_tokens
-    about = hub.about_run(benchmark, testee, max_new_tokens=tokens, circular=order.choice.circular)
+    about = hub.about_run(
+        benchmark,
+        testee,
+        max_new_tokens=order.max_new_tokens or benchmark.max_new_tokens,
+        circular=order.choice.circular,
+    )
     with Journal(order.folder / JOURNAL, about=about, resume=order.resume) as journal:
         notes = _notes(journal, benchmark, judging)
         outcome = hub.ask(
@@ -109,15 +109,15 @@ def run_model(
             testee,
             journal,
             find_image=find_image,
-            max_new_tokens=tokens,
+            max_new_tokens=order.max_new_tokens or benchmark.max_tokens_of,
             retry_missing=order.retry_missing,
             watcher=watcher,
         )
-        items = _judged(outcome.items, judging, journal, order, find_image, watcher)
+        items = _judged(benchmark, outcome.items, judging, journal, order, find_image, watcher)
     info = {
         "model": testee.name,
         "judge": judging.name if judging else "",
-        "subset": hub.subset(outcome.items, benchmark, order.choice),
+        "subset": hub.subset(benchmark, outcome.items, order.choice),
         "run": about,
         "seconds_asking": round(outcome.seconds, 1),
         "notes": notes,
@@ -142,7 +142,7 @@ def run_replay(
     """
     began = time.perf_counter()
     benchmark = order.build(judged=judge is not None)
-    items, _ = read_items(benchmark.name, files, annotations)
+    items, _ = read_items(benchmark, files, annotations)
     find_image = _images_if_there(benchmark, order.data)
     info: dict[str, Any] = {"files": list(files)}
     if judge is not None:
@@ -150,25 +150,26 @@ def run_replay(
         info["judge"] = judging.name
         about = {"benchmark": benchmark.name, "files": list(files)}
         with Journal(order.folder / JOURNAL, about=about, resume=order.resume) as journal:
-            items = _judged(items, judging, journal, order, find_image, watcher)
+            items = _judged(benchmark, items, judging, journal, order, find_image, watcher)
     return _finish(order, benchmark, items, find_image, info, began)
 
 
-def _images_if_there(benchmark: PublishedBenchmark, data: str | None) -> ImageFinder:
+def _images_if_there(benchmark: Benchmark, data: str | None) -> ImageFinder:
     try:
-        return benchmark.find_image(data_root(data))
+        return benchmark.find_image(data_root(data) if benchmark.folder else Path())
     except DataError:
         if data is not None:
             raise
         return lambda _: None
 
 
-def _notes(journal: Journal, benchmark: PublishedBenchmark, judging: Judge | None) -> list[str]:
+def _notes(journal: Journal, benchmark: Benchmark, judging: Judge | None) -> list[str]:
     notes = [f"a torn last line of {journal.torn} bytes was cut off {journal.path}"] if journal.torn else []
     return notes + ([NO_JUDGE] if benchmark.is_judged and judging is None else [])
 
 
 def _judged(
+    benchmark: Benchmark,
     items: list[Item],
     judging: Judge | None,
     journal: Journal,
@@ -179,12 +180,14 @@ def _judged(
     if judging is None:
         return items
     retry = order.retry_missing
-    return hub.judge(items, judging, journal, find_image=find_image, retry_missing=retry, watcher=watcher)
+    return hub.judge(
+        benchmark, items, judging, journal, find_image=find_image, retry_missing=retry, watcher=watcher
+    )
 
 
 def _finish(
     order: Order,
-    benchmark: PublishedBenchmark,
+    benchmark: Benchmark,
     items: Sequence[Item],
     find_image: ImageFinder,
     info: dict[str, Any],

@@ -3,42 +3,24 @@
 Nothing is run or downloaded: the files hold what the model said and, where a judge is part of the
 benchmark, what the judge replied. Files are JSON lists of records, or JSON lines if named .jsonl.
 
-BENCH and the files it takes (fields beside these are kept and not looked at):
-  gar-vqa           annotations + "model_output" (gar_1b_vqa.json): image, type, choices, answer
-  gar-cap-simple    judged captions (gar_1b_simple_eval.json): image, answer, model_output, eval_result
-  gar-cap-detailed  the same (gar_1b_detailed_eval.json) with subject_name, object_name, predicate_name
-  gar-cap           both of these; also both together, over 204 and over the paper's 214
-  dlc               one judged file (gar_1b_eval.json or gar_1b_eval_gpt.json): an object by region id with
-                    pred and details_recognition, details_positives, details_negatives, each a list of
-                    questions with choices and pred_answer; it holds all that is needed
-  ferret            reviews (review_refer_desc.jsonl): question_id, content (the judge's reply), answer2
-  mdvp              reviews of the same form with category (the phase) and, if not as published, pairing;
-                    and/or captions (gar_1b.json): image_path, caption, gt
-  videorefer-d      annotations + "pred" and "reply" (the judge's) or the four scores by name
-  videorefer-q      annotations + "pred": id, type, options, Answer
-  lvis, paco        annotations + "predictions": file_name, categories, annotations (parallel lists);
-                    Sem-IoU alone, since Sem-Sim needs an encoder
-  vstar, mmvp, realworldqa, mmstar
-                    the data set's records + "model_output"; for circular options also
-                    "circular_id" and "rotation"
+BENCH and the files it takes stand at the end (fields beside these are kept and not looked at).
 
 --intervals [N] adds the bootstrap interval (95 %, percentiles of N resamples, 1000 unless given) to
 every score: items are drawn anew within each sub-task. --against FILE... compares with the recorded
 outputs of a second model, item by item and by every rule. Both need the packages of gartk[eval].
 
---annotations FILE... is the benchmark's own annotation file (qa.json for dlc, mdvp_caption_mask.json for
-mdvp): what it has and the records lack then counts as missing.
+--annotations FILE... is the benchmark's own annotation file: what it has and the records lack then counts
+as missing.
 
 With --json the output is one object: benchmark, files, records (how many were read), published_records
 (how many the benchmark has), annotations (the files), and variants, which holds the scores by
 each rule that is in dispute. A score is an object with text, missing, and hits, total, percent (rates);
 value, scored, total (means); value, model, reference, scored, total (ratios). percent and value are null
 where nothing could be scored. A missing item stays in total. interval, with --intervals, is the two ends.
-letters counts the answer letters that are right and that were said, recognised the regions of dlc
-recognised, conflicts its recorded choices that are not what the reply says, same_image the pairs of mdvp
-about one image. comparison, with --against, holds by rule: items (scored for both), left_out, first,
-second, difference (second minus first), interval, only_first, only_second, test, p_value; of ferret and mdvp
-it is about the model's own ratings.
+letters counts the answer letters that are right and that were said; a benchmark may state further counts,
+which docs/evaluation.md lists. comparison, with --against, holds by rule: items (scored for both), left_out,
+first, second, difference (second minus first), interval, only_first, only_second, test, p_value; where a
+judge rates two answers it is about the model's own ratings.
 
 Exit status: 0, 1 for files that cannot be scored (why is on stderr), 2 for a wrong command line.
 """
@@ -48,85 +30,34 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.scoring import (
-    choices,
-    dlc_bench,
-    ferret_bench,
-    gar_bench,
-    items,
-    mdvp_bench,
-    open_class,
-    video_refer,
-)
-from gartk.evaluation.scoring.items import Item
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """How a benchmark is read and scored, and how many records it has as published."""
-
-    size: int
-    read: Callable[[Sequence[str]], list[Item]]
-    score: Callable[[Sequence[Item]], dict[str, Any]]
-    read_annotations: Callable[[Sequence[str]], list[Item]] | None = None
-    complete: Callable[[Sequence[Item], Sequence[Item]], list[Item]] = items.complete
-
-
-def _choices(benchmark: str, size: int) -> Scorer:
-    return Scorer(size, partial(choices.read, benchmark=benchmark), choices.score)
-
-
-def _open_class(benchmark: str, size: int) -> Scorer:
-    return Scorer(size, partial(open_class.read, benchmark=benchmark), open_class.score)
-
-
-SCORERS: Mapping[str, Scorer] = {
-    "gar-vqa": Scorer(424, gar_bench.read_vqa, gar_bench.score_vqa),
-    "gar-cap-simple": Scorer(97, partial(gar_bench.read_cap, kind=gar_bench.SIMPLE), gar_bench.score_cap),
-    "gar-cap-detailed": Scorer(
-        107, partial(gar_bench.read_cap, kind=gar_bench.DETAILED), gar_bench.score_cap
-    ),
-    "gar-cap": Scorer(204, gar_bench.read_cap, gar_bench.score_cap),
-    "dlc": Scorer(100, dlc_bench.read, dlc_bench.score, dlc_bench.read_questions, dlc_bench.complete),
-    "ferret": Scorer(40, ferret_bench.read, ferret_bench.score),
-    "mdvp": Scorer(364, mdvp_bench.read, mdvp_bench.score, complete=mdvp_bench.complete),
-    "videorefer-d": Scorer(400, video_refer.read_d, video_refer.score_d),
-    "videorefer-q": Scorer(1000, video_refer.read_q, video_refer.score_q),
-    "lvis": _open_class("lvis", 4004),
-    "paco": _open_class("paco", 4263),
-    "vstar": _choices("vstar", 191),
-    "mmvp": _choices("mmvp", 300),
-    "realworldqa": _choices("realworldqa", 765),
-    "mmstar": _choices("mmstar", 1500),
-}
+from gartk.evaluation.benchmarks.base import Benchmark, benchmark_names, build_benchmark
+from gartk.evaluation.item import Item
+from gartk.registry import BENCHMARKS
 
 
 def read_items(
-    benchmark: str, files: Sequence[str], annotations: Sequence[str] | None = None
+    benchmark: Benchmark, files: Sequence[str], annotations: Sequence[str] | None = None
 ) -> tuple[list[Item], int]:
     """Read recorded outputs, completed by the annotations if some are given; and how many were read.
 
     Raises: DataError if a file cannot be read or does not fit the benchmark, or there is no record.
     """
-    scorer = SCORERS[benchmark]
-    records = scorer.read(files)
+    records = benchmark.read_records(files)
     if not records:
         raise DataError(f"{', '.join(files)}: there is no record to score.")
     read = len(records)
     if annotations is not None:
-        read_annotations = scorer.read_annotations or scorer.read
-        records = scorer.complete(records, read_annotations(annotations))
+        records = benchmark.complete(records, benchmark.read_annotations(annotations))
     return records, read
 
 
 def score_files(
-    benchmark: str,
+    name: str,
     files: Sequence[str],
     annotations: Sequence[str] | None = None,
     *,
@@ -140,21 +71,23 @@ def score_files(
     Raises: DataError if a file cannot be read or does not fit the benchmark; ConfigError if resamples are
         too few.
     """
+    benchmark = build_benchmark(name).without_models()
     records, read = read_items(benchmark, files, annotations)
+    records = benchmark.scored(records)
     report = {
-        "benchmark": benchmark,
+        "benchmark": name,
         "files": list(files),
         "annotations": list(annotations or ()),
         "records": read,
-        "published_records": SCORERS[benchmark].size,
-        **SCORERS[benchmark].score(records),
+        "published_records": benchmark.size,
+        **benchmark.aggregate(records),
     }
     if resamples is not None:
-        from gartk.evaluation.intervals import add_intervals
+        from gartk.evaluation.statistics.bootstrap import add_intervals
 
         add_intervals(report, benchmark, records, resamples=resamples)
     if against is not None:
-        from gartk.evaluation.intervals import compare
+        from gartk.evaluation.statistics.paired import compare
 
         report["against"] = list(against)
         report["comparison"] = compare(benchmark, records, read_items(benchmark, against, annotations)[0])
@@ -162,7 +95,7 @@ def score_files(
 
 
 def rows(scores: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Give the name and the text of every score below some variants, in order."""
+    """Return the name and the text of every score below some variants, in order."""
     for name, value in scores.items():
         if not isinstance(value, dict):
             continue
@@ -187,13 +120,10 @@ def print_table(report: Mapping[str, Any]) -> None:
     table = Table(title=f"{report['benchmark']}: {count}")
     table.add_column("score by rule", overflow="fold")
     table.add_column("value", overflow="fold")
-    shown = {**report["variants"], **{k: v for k, v in report.items() if k == "recognised"}}
-    for name, text in rows(shown):
+    for name, text in rows({**report["variants"], **report}):
         table.add_row(Text(_printable(name)), Text(_printable(text)))
     console = Console()
     console.print(table)
-    if report.get("conflicts"):
-        console.print(f"{report['conflicts']} recorded choices are not what the reply says; the reply counts")
     if "letters" in report:
         letters = Table(title="answer letters")
         for heading in ("letter", "right", "said (strict)", "said (lenient)"):
@@ -215,12 +145,14 @@ def _printable(text: str) -> str:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
+    names = list(benchmark_names())
     parser = argparse.ArgumentParser(
         prog="python -m gartk.evaluation.score",
         description=__doc__,
+        epilog=_files_taken(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("benchmark", metavar="BENCH", choices=list(SCORERS), help=", ".join(SCORERS))
+    parser.add_argument("benchmark", metavar="BENCH", choices=names, help=", ".join(names))
     parser.add_argument("--records", nargs="+", required=True, metavar="FILE", help="the recorded outputs")
     parser.add_argument(
         "--annotations", nargs="+", metavar="FILE", help="count what these have and the records lack"
@@ -238,6 +170,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _files_taken() -> str:
+    """Say for each benchmark which recorded outputs it takes."""
+    lines = []
+    for name, (key, _) in benchmark_names().items():
+        lines += [
+            name,
+            *textwrap.wrap(BENCHMARKS.get(key).records, initial_indent="  ", subsequent_indent="  "),
+        ]
+    return "\n".join(["files by benchmark:", *lines])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Score what the command line names; give the exit status."""
     args = parse_args(argv)
@@ -252,6 +195,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:
         print_table(report)
+        for remark in build_benchmark(args.benchmark).remarks(report):
+            sys.stdout.write(f"{remark}\n")
     return 0
 
 

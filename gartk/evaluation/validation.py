@@ -73,10 +73,10 @@ class ValidationHook(Hook):
         )
         state.set_rng_state(generators)
         tasks = {
-            task: fmean(record.scores["correct"] for record in group)
+            task: fmean(record.scores["correct"] or 0.0 for record in group)
             for task, group in by_task(records).items()
         }
-        accuracy = fmean(record.scores["correct"] for record in records)
+        accuracy = fmean(record.scores["correct"] or 0.0 for record in records)
         line = json.dumps({"iter": done, "accuracy": accuracy, "tasks": tasks})
         with (Path(runner.work_dir) / VALIDATION_FILE).open("a", encoding="utf-8") as file:
             file.write(line + "\n")

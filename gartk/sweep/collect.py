@@ -108,13 +108,13 @@ def read_items(path: Path, benchmark: str = "") -> dict[Key, ItemOutcome]:
 
     Raises: DataError if it is missing or malformed, or two items of a sub-task have one id.
     """
+    from gartk.evaluation.benchmarks.base import build_benchmark
     from gartk.evaluation.records import read_results
-    from gartk.evaluation.score import SCORERS
 
     results = read_results(path)
     scores: dict[tuple[str, str], Mapping[str, float]] = {}
-    if benchmark and results.benchmark in SCORERS:
-        scores.update(published_scores(results))
+    if benchmark:
+        scores.update(published_scores(build_benchmark(benchmark), results.records))
     times = answer_seconds(path.with_name(JOURNAL_FILE)) if benchmark else {}
     items: dict[Key, ItemOutcome] = {}
     for record in results.records:
@@ -123,7 +123,7 @@ def read_items(path: Path, benchmark: str = "") -> dict[Key, ItemOutcome]:
             raise DataError(f"{path}: two items of the sub-task {record.task!r} have the id {record.id!r}.")
         seconds = _number(record.extra.get("seconds", times.get(key[1:])))
         guesses = [_number(record.extra.get(name)) for name in ("chance", "blind_chance")]
-        items[key] = ItemOutcome(scores.get(key[1:], record.scores), seconds, *guesses)
+        items[key] = ItemOutcome(scores.get(key[1:], _known(record.scores)), seconds, *guesses)
     return items
 
 
@@ -145,6 +145,10 @@ def read_curve(path: Path, name: str) -> Curve:
     """
     records: Sequence[Mapping[str, Any]] = read_losses(path)
     return tuple((int(r["iter"]), float(r[name])) for r in records if r.get(name) is not None)
+
+
+def _known(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if value is not None}
 
 
 def _number(value: Any) -> float | None:

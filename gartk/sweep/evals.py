@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from gartk.errors import DataError
 from gartk.io import cache_dir
 
 if TYPE_CHECKING:
-    from gartk.evaluation.records import Results
+    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.item import Item
 
 RESULTS_FILE = "results.json"
 
@@ -77,38 +78,30 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
     hub.save(done.results, done.benchmark, folder, find_image=done.find_image)
 
 
-def published_scores(results: Results) -> dict[tuple[str, str], dict[str, float]]:
-    """Give what each item of a published benchmark scored, by (sub-task, id).
+def published_scores(
+    benchmark: Benchmark, records: Sequence[Item]
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Return what each item of a published benchmark scored, by (sub-task, id).
 
-    Under the name of each rule stands the benchmark's headline, and under "rule/score" every score that a
-    single item has. Right or wrong is 100 or 0, and an answer that is missing 0; an item that could not
-    be judged has no score.
+    Under the name of each rule stands the item's own score, and under "rule/score" what it contributes to
+    every score of the report. Right or wrong is 100 or 0, and an answer that is missing 0; an item that
+    could not be judged has no score.
     """
-    from gartk.evaluation.intervals import leaves
-    from gartk.evaluation.item_scores import item_scores
-    from gartk.evaluation.score import SCORERS
+    from gartk.evaluation.rates import leaves
+    from gartk.evaluation.statistics.item_scores import with_scores
 
-    name = results.benchmark
-    headline = item_scores(name, results.records)
-    by_key: dict[tuple[str, str], dict[str, float]] = {key: {} for key in headline.keys}
-    for rule, values in headline.by_rule.items():
-        for key, value in zip(headline.keys, values, strict=True):
-            if headline.is_binary:
-                by_key[key][rule] = 100.0 * (value or 0.0)
+    items = with_scores(benchmark, [item for item in records if benchmark.has_score(item)])
+    found: list[dict[str, float]] = [{} for _ in items]
+    for item, scores in zip(items, found, strict=True):
+        for rule in benchmark.rules:
+            value = item.scores.get(rule)
+            if benchmark.is_binary and rule in item.scores:
+                scores[rule] = 100.0 * (value or 0.0)
             elif value is not None:
-                by_key[key][rule] = value
-    for item in results.records:
-        scores = by_key.get((item.task, item.id))
-        if scores is None:
-            continue
-        for path, leaf in leaves(SCORERS[name].score([item])["variants"]):
-            value = _value(leaf)
+                scores[rule] = value
+    for path, score in leaves(benchmark.variants(items)):
+        column = score.column
+        for place, value in zip(column.places, column.values, strict=True):
             if value is not None:
-                scores["/".join(path)] = value
-    return by_key
-
-
-def _value(leaf: Mapping[str, Any]) -> float | None:
-    if "hits" in leaf:
-        return 100.0 * leaf["hits"]
-    return leaf["model"] if "model" in leaf else leaf["value"]
+                found[place]["/".join(path)] = value
+    return {(item.task, item.id): scores for item, scores in zip(items, found, strict=True)}

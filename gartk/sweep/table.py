@@ -275,7 +275,7 @@ def paired_difference(
 @lru_cache(maxsize=64)
 def _draws(tasks: tuple[str, ...], resamples: int, seed: int) -> NDArray[np.int64]:
     """Draw the items of all resamples, (resamples, items); the same for all rows with these items."""
-    from gartk.evaluation.intervals import draw_with_replacement
+    from gartk.evaluation.statistics.bootstrap import draw_with_replacement
 
     generator = np.random.default_rng(seed)
     return np.stack([draw_with_replacement(tasks, generator) for _ in range(resamples)])

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.agreement import agree, compare_verdicts, headline_scores, rank_agreement, ranks
+from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judges import build_judge
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.items import JUDGE, Item
+from gartk.evaluation.statistics.agreement import (
+    agree,
+    compare_verdicts,
+    headline_scores,
+    rank_agreement,
+    ranks,
+)
+from tests.evaluation.benches import bench, judged_by, read
 from tests.evaluation.test_item_scores import recorded
 
 # Grasp Any Region, Table 14: the scores of ten models by four judges.
@@ -56,7 +62,7 @@ def test_judges_that_always_say_one_thing_have_no_kappa() -> None:
 def test_unreadable_replies_and_other_predictions_are_counted_and_not_compared() -> None:
     one = [caption("1", "True"), caption("2", "hm"), caption("3", "False"), caption("4", "True")]
     two = [caption("1", "true."), caption("2", "True"), caption("3", "?"), caption("4", "True", said="y")]
-    found = agree(one, two, names=("a", "b"))
+    found = agree(bench("gar-cap"), one, two, names=("a", "b"))
     assert (found.both, found.same, found.only_first, found.only_second, found.other_prediction) == (
         1,
         1,
@@ -65,22 +71,23 @@ def test_unreadable_replies_and_other_predictions_are_counted_and_not_compared()
         1,
     )
     with pytest.raises(DataError, match="a and b have no item in common"):
-        agree(one, [caption("9", "True")], names=("a", "b"))
+        agree(bench("gar-cap"), one, [caption("9", "True")], names=("a", "b"))
 
 
 def test_the_two_recorded_judges_of_dlc_agree_on_most_questions(shared_dir: Path) -> None:
     text = recorded(shared_dir, "dlc")
     path = shared_dir / "data" / "dlc_bench" / "outputs" / "gar_1b" / "gar_1b_eval_gpt.json"
-    found = agree(text, SCORERS["dlc"].read([str(path)]))
+    found = agree(bench("dlc"), text, read("dlc", [str(path)]))
     assert (found.same, found.both, found.other_prediction) == (874, 992, 0)
     assert found.kappa == pytest.approx(0.75, abs=0.005)
 
 
 def test_the_judge_by_rules_agrees_with_gpt_4o_as_the_documentation_says(shared_dir: Path) -> None:
     judged = recorded(shared_dir, "gar-cap")
-    by_rules = build_judge("rules").judge(judged)
+    by_rules = judged_by(build_judge("rules"), judged)
     for kind, same, total, kappa in (("simple", 82, 97, 0.70), ("detailed", 65, 107, 0.28)):
-        found = agree([i for i in judged if i.task == kind], [i for i in by_rules if i.task == kind])
+        first, second = ([i for i in items if i.task == kind] for items in (judged, by_rules))
+        found = agree(bench("gar-cap"), first, second)
         assert (found.same, found.both) == (same, total)
         assert found.kappa == pytest.approx(kappa, abs=0.005)
 
@@ -105,4 +112,4 @@ def test_one_model_has_no_order() -> None:
 
 def test_the_score_of_a_model_counts_missing_verdicts_as_no_hits() -> None:
     items = [caption("1", "True"), caption("2", "hm"), replace(caption("3", "True"), prediction=None)]
-    assert headline_scores("gar-cap", {"m": items}) == {"m": pytest.approx(100 / 3)}
+    assert headline_scores(bench("gar-cap"), {"m": items}) == {"m": pytest.approx(100 / 3)}

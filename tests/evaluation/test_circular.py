@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from gartk.errors import ConfigError
-from gartk.evaluation.benchmarks.gar_bench import GARVQABenchmark
-from gartk.evaluation.circular import circular_items, rotations
-from gartk.evaluation.prompts import asked
-from gartk.evaluation.scoring import choices, gar_bench, video_refer
-from gartk.evaluation.scoring.items import Item, to_record
+from gartk.evaluation.benchmarks import multiple_choice as choices
+from gartk.evaluation.hub import rotated
+from gartk.evaluation.item import Item, asked
+from tests.evaluation.benches import bench, build_prompt, read, record_of, report, rotations
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gar-vqa": ("Q?", "B", {"choices": ["A. x", "B. y", "C. z"]}),
@@ -46,7 +45,7 @@ def test_every_rotation_asks_for_the_same_option_under_another_letter(benchmark:
 @pytest.mark.parametrize("benchmark", CASES)
 def test_rotation_0_is_asked_as_published_and_the_others_are_not(benchmark: str) -> None:
     first, *others = rotations(item(benchmark))
-    assert asked(first) == asked(item(benchmark))
+    assert asked(first) == build_prompt(item(benchmark))
     assert first.reference == item(benchmark).reference
     assert len({asked(one) for one in (first, *others)}) == 3
 
@@ -63,26 +62,26 @@ def test_an_item_without_options_comes_back_alone() -> None:
     open_one = Item("realworldqa", "1", question="How many?", reference="3")
     assert [one.extra["rotation"] for one in rotations(open_one)] == [0]
     with pytest.raises(ConfigError, match="realworldqa has no options to rotate"):
-        circular_items([open_one])
+        rotated(bench("realworldqa"), [open_one])
 
 
 def test_always_one_letter_scores_nothing_in_the_round_and_its_share_plainly() -> None:
     base = [Item("gar-vqa", str(n), "color", reference="ABC"[n % 3], question="Q?", extra=CASES["gar-vqa"][2])
             for n in range(9)]  # fmt: skip
-    said = [Item(**{**vars(one), "prediction": "A"}) for one in circular_items(base)]
-    report = gar_bench.score_vqa(said)["variants"]["strict"]
-    assert (report["overall"]["hits"], report["overall"]["total"]) == (3, 9)
-    assert (report["rotations"]["circular"]["hits"], report["rotations"]["circular"]["total"]) == (0, 9)
-    assert report["rotations"]["plain"]["hits"] == 3
+    said = [Item(**{**vars(one), "prediction": "A"}) for one in rotated(bench("gar-vqa"), base)]
+    found = report("gar-vqa", said)["variants"]["strict"]
+    assert (found["overall"]["hits"], found["overall"]["total"]) == (3, 9)
+    assert (found["rotations"]["circular"]["hits"], found["rotations"]["circular"]["total"]) == (0, 9)
+    assert found["rotations"]["plain"]["hits"] == 3
 
 
 def test_who_knows_the_answer_is_right_in_the_round_and_one_missing_rotation_is_missing() -> None:
     turned = rotations(item("videorefer-q"))
     right = [Item(**{**vars(one), "prediction": choices.reference_letter(one.reference)}) for one in turned]
-    whole = video_refer.score_q(right)["variants"]["lenient"]["rotations"]["circular"]
+    whole = report("videorefer-q", right)["variants"]["lenient"]["rotations"]["circular"]
     assert (whole["hits"], whole["missing"]) == (1, 0)
     silent = [*right[:2], Item(**{**vars(right[2]), "prediction": None})]
-    whole = video_refer.score_q(silent)["variants"]["lenient"]["rotations"]["circular"]
+    whole = report("videorefer-q", silent)["variants"]["lenient"]["rotations"]["circular"]
     assert (whole["hits"], whole["missing"]) == (0, 1)
 
 
@@ -90,9 +89,9 @@ def test_recorded_rotations_are_read_back(tmp_path: Any) -> None:
     from gartk.testing.benchmark_files import write_gar_bench, write_json
 
     write_gar_bench(tmp_path, count=2)
-    turned = circular_items(GARVQABenchmark().load(tmp_path))
-    path = write_json(tmp_path / "out.json", [to_record(one, gar_bench.VQA) for one in turned])
-    back = gar_bench.read_vqa([path])
+    turned = rotated(bench("gar-vqa"), bench("gar-vqa").load(tmp_path))
+    path = write_json(tmp_path / "out.json", [record_of(one) for one in turned])
+    back = read("gar-vqa", [path])
     assert [(one.extra["circular_id"], one.extra["rotation"]) for one in back] == [
         (f"images/vqa_{n}.png", r) for n in range(2) for r in range(4)
     ]

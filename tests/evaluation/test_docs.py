@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gartk.evaluation.benchmarks.published import SHORT_NAMES, build_published
+from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
 from gartk.evaluation.drawing import MarkStyle
 
 
@@ -15,7 +15,7 @@ def test_the_table_of_benchmarks_is_complete_and_right(repo_root: Path) -> None:
     stated = {name: (int(size), judge == "yes") for name, size, judge in rows}
     assert stated == {
         name: (benchmark.size, benchmark.is_judged)
-        for name, benchmark in ((name, build_published(name)) for name in SHORT_NAMES)
+        for name, benchmark in ((name, build_benchmark(name)) for name in benchmark_names())
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import CheckpointError, ConfigError
+from gartk.evaluation.benchmarks.open_class import cosine
 from gartk.evaluation.encoder import find_encoder
-from gartk.evaluation.scoring.open_class import cosine
 
 
 def test_names_of_like_things_are_alike() -> None:

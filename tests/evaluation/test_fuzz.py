@@ -19,16 +19,25 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.agreement import agree
-from gartk.evaluation.item_scores import item_scores
+from gartk.evaluation.item import JUDGE, Item
+from gartk.evaluation.judgements import JudgeReply, judges_of
 from gartk.evaluation.judges import build_judge
-from gartk.evaluation.judges.base import JudgeReply, by_judge, judges_of, to_judge, with_judgements
-from gartk.evaluation.judges.pictures import item_regions
 from gartk.evaluation.page import render_page
+from gartk.evaluation.pictures import item_regions
 from gartk.evaluation.records import Results
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.items import JUDGE, Item
-from gartk.evaluation.verdicts import read_reply, verdicts_of
+from gartk.evaluation.statistics.agreement import agree
+from gartk.evaluation.statistics.item_scores import item_scores
+from tests.evaluation.benches import (
+    bench,
+    by_judge,
+    judged_by,
+    read,
+    read_reply,
+    report,
+    to_judge,
+    verdicts_of,
+    with_judgements,
+)
 from tests.evaluation.judges.cases import ALL, CAP_SIMPLE, DLC, FERRET, VIDEO
 from tests.evaluation.scoring.test_score import GOOD, JSON, TEXTS, leaves, malformed, write
 
@@ -97,7 +106,7 @@ def test_a_reply_of_any_kind_has_one_reading_and_the_scorer_agrees_with_it(item:
     def check(said: list[str | None]) -> None:
         judged = with_judgements(item, "j", [JudgeReply("p/1", one) for one in said])
         json.dumps(judged.extra["judgements"])
-        scored = SCORERS[item.benchmark].score([judged])
+        scored = report(item.benchmark, [judged])
         json.dumps(scored, allow_nan=False)
         verdicts = verdicts_of(judged)
         rule = next(name for name in scored["variants"] if name.startswith(("tolerant", "fixed")))
@@ -136,12 +145,12 @@ def test_malformed_recorded_files_are_replayed_or_refused(benchmark: str) -> Non
     def check(record: object) -> None:
         path = write(folder / "records.json", benchmark, record)
         try:
-            (again,) = build_judge("replay", files=path).judge([item])[-1:]
+            (again,) = judged_by(build_judge("replay", files=path), [item])[-1:]
         except (DataError, ConfigError):
             return
         # The record is about another prediction than the item's, so nothing of it may be taken over.
         assert JUDGE not in again.replies or set(again.replies[JUDGE]) == {None}
-        assert not _values(SCORERS[benchmark].score([again])["variants"])
+        assert not _values(report(benchmark, [again])["variants"])
 
     check()
 
@@ -155,9 +164,13 @@ def test_malformed_records_pass_statistics_and_page_or_are_refused(benchmark: st
     @given(malformed(benchmark))
     def check(record: object) -> None:
         try:
-            items = SCORERS[benchmark].read([write(folder / "records.json", benchmark, record)])
-            scores = item_scores(benchmark, items)
-            page = render_page(Results(benchmark, items, {}, 0.0), find_image=lambda _: folder / "image.png")
+            items = read(benchmark, [write(folder / "records.json", benchmark, record)])
+            scores = item_scores(bench(benchmark), items)
+            page = render_page(
+                Results(benchmark, items, {}, 0.0),
+                benchmark=bench(benchmark),
+                find_image=lambda _: folder / "image.png",
+            )
         except DataError:
             return
         page.encode("utf-8")
@@ -215,7 +228,7 @@ def test_agreement_of_any_replies_is_counted_over_all_of_them(said: list[tuple[s
         ]
 
     try:
-        found = agree(judged(1), judged(2))
+        found = agree(bench("gar-cap"), judged(1), judged(2))
     except DataError:
         return
     assert found.both + found.only_first + found.only_second <= len(said)
@@ -239,8 +252,8 @@ def test_malformed_judgements_in_a_record_are_refused_or_read(judgements: Any, i
     item = replace(item, extra={**item.extra, "judgements": judgements})
     try:
         for name in judges_of([item]):
-            json.dumps(SCORERS[item.benchmark].score(by_judge([item], name)), allow_nan=False)
-        render_page(Results(item.benchmark, [item], {}, 0.0))
+            json.dumps(report(item.benchmark, by_judge([item], name)), allow_nan=False)
+        render_page(Results(item.benchmark, [item], {}, 0.0), benchmark=bench(item.benchmark))
     except DataError:
         return
     assert judgements is None or isinstance(judgements, list)

@@ -12,14 +12,14 @@ import pytest
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation import hub
-from gartk.evaluation.benchmarks.published import PublishedBenchmark, build_published
+from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.hub import Choice, Watcher
+from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judges.base import JudgeReply, with_judgements
 from gartk.evaluation.outcome import Missing, markdown, score_table, withheld_because
 from gartk.evaluation.records import Results, read_results
 from gartk.evaluation.running import Order, run_model, run_replay
-from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.testees.base import Answer
 from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
 
@@ -54,12 +54,14 @@ class Nodding:
         self.silent = set(silent)
         self.seen: list[str] = []
 
-    def judge(self, items: Sequence[Item], *, find_image: Any = None, on_item: Any = None) -> list[Item]:
+    def judge(
+        self, items: Sequence[Item], *, benchmark: Benchmark, find_image: Any = None, on_item: Any = None
+    ) -> list[Item]:
         judged = []
         for item in items:
             self.seen.append(item.id)
             reply = JudgeReply("p/1", None, "no") if item.id in self.silent else JudgeReply("p/1", "True")
-            judged.append(with_judgements(item, self.name, [reply]))
+            judged.append(with_judgements(benchmark, item, self.name, [reply]))
             on_item(judged[-1])
         return judged
 
@@ -77,12 +79,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def vqa() -> PublishedBenchmark:
-    return build_published("gar-vqa")
+def vqa() -> Benchmark:
+    return build_benchmark("gar-vqa")
 
 
 def ask(root: Path, folder: Path, stub: Stub, *, resume: bool = False, **options: Any) -> list[Item]:
-    benchmark = build_published("gar-vqa")
+    benchmark = build_benchmark("gar-vqa")
     with Journal(folder / "journal.jsonl", about={}, resume=resume) as journal:
         return hub.ask(
             benchmark.load(root),
@@ -126,7 +128,7 @@ def test_an_item_without_its_image_is_not_asked_and_counted_apart(root: Path, tm
     stub = Stub(["images/vqa_1.png"])
     items = ask(root, tmp_path, stub)
     assert "images/vqa_2.png" not in stub.seen
-    missing = Missing.of(items)
+    missing = Missing.of(build_benchmark("gar-cap-simple"), items)
     assert (missing.total, missing.answers, missing.no_image) == (6, 2, 1)
     assert missing.reasons == {"HTTP 500": 1}
     assert missing.percent == pytest.approx(100 / 3)
@@ -163,11 +165,11 @@ def test_a_watcher_is_told_what_is_done_already(root: Path, tmp_path: Path) -> N
 def judged(
     root: Path, folder: Path, by: Nodding, *, resume: bool, says: str = "It is.", **options: Any
 ) -> list[Item]:
-    benchmark = build_published("gar-cap-simple")
+    benchmark = build_benchmark("gar-cap-simple")
     items = [replace(item, prediction=says) for item in benchmark.load(root)]
     items[5] = replace(items[5], prediction=None)
     with Journal(folder / "journal.jsonl", about={}, resume=resume) as journal:
-        return hub.judge(items, by, journal, find_image=benchmark.find_image(root), **options)
+        return hub.judge(benchmark, items, by, journal, find_image=benchmark.find_image(root), **options)
 
 
 def test_verdicts_are_kept_and_only_missing_ones_are_asked_for(root: Path, tmp_path: Path) -> None:
@@ -184,11 +186,12 @@ def test_verdicts_are_kept_and_only_missing_ones_are_asked_for(root: Path, tmp_p
 
 def test_a_missing_verdict_is_counted_and_asked_again_on_demand(root: Path, tmp_path: Path) -> None:
     items = judged(root, tmp_path, Nodding(["images/vqa_1.png"]), resume=False)
-    missing = Missing.of(items)
+    missing = Missing.of(build_benchmark("gar-cap-simple"), items)
     assert (missing.judged, missing.verdicts, missing.answers) == (5, 1, 1)
     assert missing.reasons == {"not said": 1, "judge: no": 1}
     again = Nodding()
-    assert Missing.of(judged(root, tmp_path, again, resume=True, retry_missing=True)).verdicts == 0
+    items = judged(root, tmp_path, again, resume=True, retry_missing=True)
+    assert Missing.of(build_benchmark("gar-cap-simple"), items).verdicts == 0
     assert again.seen == ["images/vqa_1.png"]
 
 
@@ -196,7 +199,7 @@ def test_a_missing_verdict_is_counted_and_asked_again_on_demand(root: Path, tmp_
 
 
 def test_above_the_limit_a_score_is_withheld_and_below_it_stands_beside_what_is_missing(
-    root: Path, tmp_path: Path, vqa: PublishedBenchmark
+    root: Path, tmp_path: Path, vqa: Benchmark
 ) -> None:
     items = ask(root, tmp_path, Stub(["images/vqa_1.png"]))
     withheld = hub.sum_up(vqa, items, info={}, seconds=0.0)
@@ -211,7 +214,7 @@ def test_above_the_limit_a_score_is_withheld_and_below_it_stands_beside_what_is_
 
 
 def test_results_come_back_from_their_file_and_the_outputs_score_the_same(
-    root: Path, tmp_path: Path, vqa: PublishedBenchmark
+    root: Path, tmp_path: Path, vqa: Benchmark
 ) -> None:
     pytest.importorskip("jinja2", reason="needs the extra 'eval'")
     items = ask(root, tmp_path, Stub(says="A"))
@@ -224,9 +227,7 @@ def test_results_come_back_from_their_file_and_the_outputs_score_the_same(
     assert again.results.summary == results.summary
 
 
-def test_intervals_stand_with_the_scores_on_request(
-    root: Path, tmp_path: Path, vqa: PublishedBenchmark
-) -> None:
+def test_intervals_stand_with_the_scores_on_request(root: Path, tmp_path: Path, vqa: Benchmark) -> None:
     pytest.importorskip("scipy", reason="needs the extra 'eval'")
     items = ask(root, tmp_path, Stub(says="A"))
     results = hub.sum_up(vqa, items, info={}, seconds=0.0, resamples=50)
@@ -301,8 +302,8 @@ def test_a_judged_benchmark_says_that_it_needs_a_judge_and_the_others_that_they_
     assert (whole.results.info["judge"], whole.results.info["notes"]) == ("nodding", [])
     with pytest.raises(ConfigError, match="gar-vqa is scored without a judge"):
         run_model(order(root, tmp_path / "c"), lambda _: Stub(), Nodding)
-    with pytest.raises(ConfigError, match="gar-vqa needs no encoder"):
-        run_model(order(root, tmp_path / "c", encoder="x"), lambda _: Stub())
+    with pytest.raises(ConfigError, match="encoder"):
+        run_model(order(root, tmp_path / "c", arguments={"encoder": "x"}), lambda _: Stub())
 
 
 def test_recorded_outputs_can_be_judged_anew(root: Path, tmp_path: Path) -> None:

@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.intervals import (
+from gartk.evaluation.benchmarks.multiple_choice import CIRCLE, ROTATION
+from gartk.evaluation.item import JUDGE, Item
+from gartk.evaluation.statistics.bootstrap import (
     add_intervals,
-    compare,
     draw_with_replacement,
-    leaves,
-    paired_test,
     score_intervals,
 )
-from gartk.evaluation.item_scores import ItemScores, item_scores
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.choices import CIRCLE, ROTATION
-from gartk.evaluation.scoring.items import JUDGE, Item
+from gartk.evaluation.statistics.item_scores import ItemScores, item_scores
+from gartk.evaluation.statistics.paired import compare, paired_test
+from tests.evaluation.benches import bench, json_leaves, report
 from tests.evaluation.test_item_scores import choice, recorded
 
 
@@ -31,7 +29,7 @@ def binary(hits: list[int | None], *, tasks: list[str] | None = None) -> ItemSco
 
 def test_the_interval_of_a_share_is_as_wide_as_the_binomial_says() -> None:
     items = [choice(str(i), "color", "A", "A" if i < 120 else "B") for i in range(400)]
-    low, high = score_intervals("gar-vqa", items, resamples=1000)["strict", "overall"]
+    low, high = score_intervals(bench("gar-vqa"), items, resamples=1000)["strict", "overall"]
     half = 196 * math.sqrt(0.3 * 0.7 / 400)
     assert (low, high) == pytest.approx((30 - half, 30 + half), abs=0.6)
 
@@ -46,7 +44,7 @@ def test_drawing_keeps_the_size_of_every_sub_task() -> None:
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_does_not() -> None:
     items = [choice(str(i), "color", "A", "A" if i % 3 else "B") for i in range(60)]
-    one, same, other = (score_intervals("gar-vqa", items, resamples=50, seed=s) for s in (1, 1, 2))
+    one, same, other = (score_intervals(bench("gar-vqa"), items, resamples=50, seed=s) for s in (1, 1, 2))
     assert one == same
     assert one != other
 
@@ -54,9 +52,9 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_does_not() -> Non
 @pytest.mark.parametrize("benchmark", ["gar-cap", "dlc", "ferret"])
 def test_every_recorded_score_lies_in_its_interval(shared_dir: Path, benchmark: str) -> None:
     items = recorded(shared_dir, benchmark)
-    report = SCORERS[benchmark].score(items)
-    add_intervals(report, benchmark, items, resamples=60)
-    for path, leaf in leaves(report["variants"]):
+    found = report(benchmark, items)
+    add_intervals(found, bench(benchmark), items, resamples=60)
+    for path, leaf in json_leaves(found["variants"]):
         value = leaf.get("percent", leaf.get("value"))
         assert leaf["interval"][0] <= value <= leaf["interval"][1], path
 
@@ -67,7 +65,7 @@ def test_pairs_of_mmvp_and_rotations_stay_together() -> None:
              extra={"Index": n, "Options": "(a) x (b) y"})
         for n in range(1, 81)
     ]  # fmt: skip
-    found = score_intervals("mmvp", pair, resamples=40)
+    found = score_intervals(bench("mmvp"), pair, resamples=40)
     assert found["strict", "pairs"][0] < found["strict", "pairs"][1]
     circle = [
         Item("vstar", f"{n}+{r} ", task="p", reference="A", prediction="A",
@@ -75,7 +73,10 @@ def test_pairs_of_mmvp_and_rotations_stay_together() -> None:
         for n in range(10)
         for r in range(2)
     ]  # fmt: skip
-    assert score_intervals("vstar", circle, resamples=20)["strict", "rotations", "circular"] == (100, 100)
+    assert score_intervals(bench("vstar"), circle, resamples=20)["strict", "rotations", "circular"] == (
+        100,
+        100,
+    )
 
 
 def test_reviews_of_mdvp_are_drawn_within_phase_and_pairing() -> None:
@@ -84,20 +85,22 @@ def test_reviews_of_mdvp_are_drawn_within_phase_and_pairing() -> None:
              extra={"category": "web", "pairing": "fixed"})
         for n in range(1, 11)
     ]  # fmt: skip
-    low, high = score_intervals("mdvp", items, resamples=60)["fixed pairing, fixed replies", "phases", "web"]
+    low, high = score_intervals(bench("mdvp"), items, resamples=60)[
+        "fixed pairing, fixed replies", "phases", "web"
+    ]
     assert low < 100 * sum(1 + n % 9 for n in range(1, 11)) / 80 < high
 
 
 def test_a_score_that_is_missing_everywhere_has_no_interval() -> None:
-    report = SCORERS["gar-vqa"].score([choice("1", "color", "A", None)])
-    add_intervals(report, "gar-vqa", [choice("1", "color", "A", None)], resamples=20)
-    assert all(leaf["interval"] is None for _, leaf in leaves(report["variants"]))
+    found = report("gar-vqa", [choice("1", "color", "A", None)])
+    add_intervals(found, bench("gar-vqa"), [choice("1", "color", "A", None)], resamples=20)
+    assert all(leaf["interval"] is None for _, leaf in json_leaves(found["variants"]))
 
 
 @pytest.mark.parametrize(("resamples", "level"), [(19, 0.95), (100, 0), (100, 1), (-1, 0.5)])
 def test_too_few_resamples_and_no_level_are_refused(resamples: int, level: float) -> None:
     with pytest.raises(ConfigError, match="at least 20 resamples"):
-        score_intervals("gar-vqa", [], resamples=resamples, level=level)
+        score_intervals(bench("gar-vqa"), [], resamples=resamples, level=level)
 
 
 # ------------------------------------------------------------------ two models
@@ -138,11 +141,11 @@ def test_models_without_a_common_item_or_of_two_benchmarks_are_refused() -> None
     with pytest.raises(DataError, match="cannot be compared"):
         paired_test(binary([1]), other)
     with pytest.raises(DataError, match="no item has a score for both"):
-        compare("gar-vqa", [choice("1", "color", "A", "A")], [choice("2", "color", "A", "A")])
+        compare(bench("gar-vqa"), [choice("1", "color", "A", "A")], [choice("2", "color", "A", "A")])
 
 
 def test_every_rule_that_both_have_is_compared(shared_dir: Path) -> None:
     items = recorded(shared_dir, "gar-vqa")
-    found = compare("gar-vqa", items, items)
-    assert list(found) == list(item_scores("gar-vqa", items).by_rule)
+    found = compare(bench("gar-vqa"), items, items)
+    assert list(found) == list(item_scores(bench("gar-vqa"), items).by_rule)
     assert found["strict"]["items"] == 424

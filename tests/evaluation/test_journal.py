@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gartk.errors import DataError
+from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
-from gartk.evaluation.scoring.items import Item
 
 ABOUT = {"benchmark": "b", "model": {"name": "m", "temperature": 0.0}}
 ONE, TWO = Item("b", "1", "t"), Item("b", "2", "t")
@@ -129,7 +129,7 @@ def test_a_killed_process_loses_nothing_that_was_added(tmp_path: Path, repo_root
     code = (
         "import sys, time\n"
         "from gartk.evaluation.journal import Journal\n"
-        "from gartk.evaluation.scoring.items import Item\n"
+        "from gartk.evaluation.item import Item\n"
         f"with Journal({str(tmp_path / 'journal.jsonl')!r}, about={ABOUT!r}) as journal:\n"
         "    for number in range(100000):\n"
         "        journal.add('answer', Item('b', str(number)), prediction='x' * 2000)\n"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import ConfigError
+from gartk.evaluation.item import Item
 from gartk.evaluation.metrics import AccuracyMetric, LetterMetric, MeanScoreMetric, wilson_interval
-from gartk.evaluation.scoring.items import Item
 
 
 def record(task: str = "color", correct: float = 1.0, said: str = "A", right: str = "A", **more: Any) -> Item:

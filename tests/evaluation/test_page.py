@@ -19,13 +19,14 @@ import pytest
 from PIL import Image
 
 from gartk.errors import DataError
+from gartk.evaluation.item import Item
 from gartk.evaluation.judges import build_judge
-from gartk.evaluation.judges.pictures import in_folder
 from gartk.evaluation.page import render_page, with_marks, write_page
 from gartk.evaluation.page_pictures import SIZES, Album, outlines, tag_unit
+from gartk.evaluation.pictures import in_folder
 from gartk.evaluation.records import Results
-from gartk.evaluation.scoring.items import Item
 from gartk.regions import Region
+from tests.evaluation.benches import bench, judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, MASK, OTHER_MASK
 from tests.evaluation.test_item_scores import choice, recorded
 
@@ -62,6 +63,14 @@ def read(page: str) -> Reader:
     reader = Reader()
     reader.feed(page)
     return reader
+
+
+def page_of(results: Results, **options: Any) -> str:
+    return render_page(results, benchmark=bench(results.benchmark), **options)
+
+
+def write(results: Results, path: Path, **options: Any) -> Path:
+    return write_page(results, path, benchmark=bench(results.benchmark), **options)
 
 
 def results(items: list[Item], benchmark: str = "gar-vqa", **info: Any) -> Results:
@@ -102,7 +111,7 @@ def test_a_card_shows_image_outlines_numbers_and_verdicts(find: Callable[[Item],
         masks=(MASK, OTHER_MASK),
         question="Is <Prompt1> red?",
     )
-    page = read(render_page(results([item]), find_image=find))
+    page = read(page_of(results([item]), find_image=find))
     (card,) = page.all("article")
     assert (card["data-task"], card["data-verdicts"], card["data-scores"]) == ("color", "wrong wrong", "0 0")
     (svg,) = page.all("svg")
@@ -115,7 +124,7 @@ def test_a_card_shows_image_outlines_numbers_and_verdicts(find: Callable[[Item],
 
 
 def test_the_page_asks_for_nothing_from_anywhere(find: Callable[[Item], Path | None]) -> None:
-    page = render_page(results([replace(CAP_SIMPLE, image="images/a.png")], "gar-cap"), find_image=find)
+    page = page_of(results([replace(CAP_SIMPLE, image="images/a.png")], "gar-cap"), find_image=find)
     reader = read(page)
     assert [one for one in reader.elements if one[0] in ("link", "iframe", "img", "base", "form")] == []
     assert all("src" not in attributes for _, attributes in reader.elements)
@@ -126,8 +135,8 @@ def test_the_page_asks_for_nothing_from_anywhere(find: Callable[[Item], Path | N
 
 
 def test_no_text_of_models_or_data_becomes_markup() -> None:
-    plain = read(render_page(results([choice("1", "t", "A", "A")] * 6)))
-    page = render_page(results(hostile_items(), model=HOSTILE[0], **{HOSTILE[1]: 1}))
+    plain = read(page_of(results([choice("1", "t", "A", "A")] * 6)))
+    page = page_of(results(hostile_items(), model=HOSTILE[0], **{HOSTILE[1]: 1}))
     reader = read(page)
     names = sorted({name for name, _ in reader.elements})
     assert set(names) - {name for name, _ in plain.elements} <= {"p"}
@@ -140,9 +149,9 @@ def test_no_text_of_models_or_data_becomes_markup() -> None:
 
 
 def test_judges_replies_stand_with_prompt_and_reading() -> None:
-    judged = build_judge("rules").judge([DLC, replace(FERRET, prediction=HOSTILE[0])])
+    judged = judged_by(build_judge("rules"), [DLC, replace(FERRET, prediction=HOSTILE[0])])
     for item in judged:
-        page = render_page(results([item], item.benchmark))
+        page = page_of(results([item], item.benchmark))
         assert f"rules_{item.benchmark}/1" in page
         assert "strict: " in page
         assert "<script>document" not in page
@@ -150,7 +159,7 @@ def test_judges_replies_stand_with_prompt_and_reading() -> None:
 
 def test_an_item_that_nobody_scored_is_missing_and_says_why() -> None:
     item = replace(choice("1", "t", "A", None), extra={"choices": ["A. x", "B. y"], "problem": "HTTP 500"})
-    page = read(render_page(results([item])))
+    page = read(page_of(results([item])))
     assert page.all("article")[0]["data-verdicts"] == "missing missing"
     assert "missing: HTTP 500" in " ".join(page.words)
 
@@ -165,31 +174,31 @@ def test_images_that_are_not_there_or_broken_are_said(
         choice("3", "t", "A", "A"),
         replace(choice("4", "t", "A", "A"), image="images/a.png", masks=({"size": [1, 1], "counts": [1]},)),
     ]
-    text = " ".join(read(render_page(results(items), find_image=find)).words)
+    text = " ".join(read(page_of(results(items), find_image=find)).words)
     for words in ("the image is not there", "cannot be read as an image", "this item has no image", "mask 0"):
         assert words in text
     assert "3 without their image" in text
 
 
 def test_withheld_scores_are_not_shown() -> None:
-    page = render_page(results([choice("1", "t", "A", "A")], withheld="50.0 % is missing"))
+    page = page_of(results([choice("1", "t", "A", "A")], withheld="50.0 % is missing"))
     assert "50.0 % is missing" in page
     assert "1/1 = 100.0 %" not in page
-    assert "1/1 = 100.0 %" in render_page(results([choice("1", "t", "A", "A")]))
+    assert "1/1 = 100.0 %" in page_of(results([choice("1", "t", "A", "A")]))
 
 
-def test_a_benchmark_that_scores_its_items_itself_is_shown_too() -> None:
+def test_scores_that_a_run_has_stored_are_shown() -> None:
     items = [
-        Item("RegionWorld", "a", task="colour", reference="A", prediction="A", scores={"correct": right})
+        Item("gar-vqa", "a", task="color", reference="A", prediction="A", scores={"strict": right})
         for right in (1.0, 0.0)
     ]
-    cards = read(render_page(results(items, "RegionWorld"))).all("article")
+    cards = read(page_of(results(items))).all("article")
     assert [card["data-verdicts"] for card in cards] == ["right", "wrong"]
 
 
 def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no item to show"):
-        write_page(results([]), tmp_path / "page.html")
+        write(results([]), tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
@@ -256,7 +265,7 @@ def test_a_thousand_items_with_pictures_make_a_page_in_seconds(
         for n in range(1000)
     ]
     began = time.perf_counter()
-    path = write_page(results(items), tmp_path / "page.html", find_image=find)
+    path = write(results(items), tmp_path / "page.html", find_image=find)
     assert time.perf_counter() - began < 60
     assert path.stat().st_size < 10_000_000
 
@@ -270,7 +279,7 @@ def test_a_browser_filters_loads_pictures_and_runs_no_text(
         replace(choice(str(n), f"t{n % 2}", "A", said[n % 3]), image="images/a.png", masks=(MASK,))
         for n in range(12)
     ]
-    path = write_page(results([*items, *hostile_items()]), tmp_path / "page.html", find_image=find)
+    path = write(results([*items, *hostile_items()]), tmp_path / "page.html", find_image=find)
     whole = ask_browser(path, folder=tmp_path / "profile")
     assert '<span id="shown">18 of 18 items</span>' in whole
     assert "<title>gar-vqa</title>" in whole
@@ -289,7 +298,7 @@ def test_a_browser_filters_loads_pictures_and_runs_no_text(
 def test_the_recorded_outputs_of_gar_1b_make_a_page(shared_dir: Path, tmp_path: Path) -> None:
     items = recorded(shared_dir, "gar-vqa")
     find = in_folder(shared_dir / "data" / "gar_bench")
-    page = render_page(results(items), find_image=find)
+    page = page_of(results(items), find_image=find)
     cards = read(page).all("article")
     assert len(cards) == 424
     assert sum(str(card["data-verdicts"]).startswith("right") for card in cards) == 203

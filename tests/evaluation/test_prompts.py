@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.prompts import asked, build_prompt, lettered_question, name_regions, with_prompt
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.benchmarks.multiple_choice import lettered_question
+from gartk.evaluation.benchmarks.video_refer import name_regions
+from gartk.evaluation.item import Item, asked
+from tests.evaluation.benches import build_prompt, with_prompt
 
 LETTER = "Answer with the option's letter from the given choices directly."
 
@@ -89,15 +91,15 @@ def test_realworldqa_asks_as_it_stands() -> None:
 
 def test_a_prompt_is_built_once_and_stays_with_the_item() -> None:
     built = with_prompt(item("dlc"))
-    assert built.extra["prompt"] == asked(built) == asked(item("dlc"))
+    assert built.extra["prompt"] == asked(built) == build_prompt(item("dlc"))
     assert asked(item("dlc", prompt="as recorded")) == "as recorded"
 
 
 def test_a_question_that_is_not_there_and_an_unknown_benchmark_are_errors() -> None:
     with pytest.raises(DataError, match="vstar item 1: it has no question"):
         build_prompt(item("vstar", " "))
-    with pytest.raises(DataError, match="no prompts for 'gar'.*Known: "):
-        build_prompt(item("gar"))
+    with pytest.raises(DataError, match="dlc item 1: it has no prompt"):
+        asked(item("dlc"))
 
 
 def test_options_in_brackets_within_a_sentence_stay() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
+from gartk.evaluation.item import Item
 from gartk.evaluation.records import FORMAT, Results, read_results
-from gartk.evaluation.scoring.items import Item
 from gartk.testing.benchmark_files import rle
 
 ITEM = Item(
@@ -50,7 +50,10 @@ def test_every_part_comes_back(tmp_path: Path) -> None:
         (lambda v: v["records"][0].update(masks=[3]), "record 0: field 'masks' has no usable mask 0"),
         (lambda v: v["records"][0].update(prediction=3), "field 'prediction' must be a text"),
         (lambda v: v["records"][0].update(replies={"a": 3}), "field 'replies' must hold texts"),
-        (lambda v: v["records"][0].update(scores={"a": "x"}), "field 'scores' must hold numbers; 'a' is 'x'"),
+        (
+            lambda v: v["records"][0].update(scores={"a": "x"}),
+            "must hold numbers or null; 'a' is 'x'",
+        ),
         (lambda v: v["records"][0].update(extra=[]), "field 'extra' must be an object"),
         (lambda v: v["records"][0].update(more=1), "field 'more' is not part of an item"),
         (lambda v: v.update(seconds="x"), "field 'seconds' must be a number"),

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.item_scores import ItemScores, item_scores
-from gartk.evaluation.stability import draw_part, stability
+from gartk.evaluation.statistics.item_scores import ItemScores, item_scores
+from gartk.evaluation.statistics.stability import draw_part, stability
+from tests.evaluation.benches import bench
 from tests.evaluation.test_item_scores import recorded
 
 VQA = {"relation": 101, "color": 69, "shape": 64, "ordering": 64, "mirror": 61, "material": 36, "texture": 29}
@@ -45,7 +46,7 @@ def test_a_draw_takes_the_papers_number_of_items_from_each_sub_task(parts: int, 
 def test_the_recorded_letters_of_gar_1b_spread_as_theory_says(
     shared_dir: Path, parts: int, measured: float
 ) -> None:
-    found = stability({"GAR-1B": item_scores("gar-vqa", recorded(shared_dir, "gar-vqa"))}, parts=parts)
+    found = stability({"GAR-1B": item_scores(bench("gar-vqa"), recorded(shared_dir, "gar-vqa"))}, parts=parts)
     spread = found.models["GAR-1B"]
     assert spread.full == pytest.approx(47.877, abs=1e-3)
     assert spread.mean == pytest.approx(spread.full, abs=3 * exact_sd(parts) / math.sqrt(2000))

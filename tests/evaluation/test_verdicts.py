@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.items import JUDGE, Item
-from gartk.evaluation.verdicts import is_judged, read_reply, replies_of, verdicts_of
+from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
+from gartk.evaluation.item import JUDGE, Item
+from gartk.evaluation.judgements import replies_of
+from tests.evaluation.benches import read_reply, verdicts_of
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, VIDEO
 
 FOUR = "1. Subject Correspondence: 4 same cub\n2. Appearance Description: 3\n3. Temporal Description: 1\n"
@@ -64,7 +65,6 @@ def test_verdicts_are_labels_points_or_ratings() -> None:
 
 
 def test_the_benchmarks_with_a_judge_are_known() -> None:
-    judged = {name.replace("-simple", "").replace("-detailed", "") for name in SCORERS if "cap" in name}
-    judged |= {"dlc", "ferret", "mdvp", "videorefer-d"}
-    names = {name for name in (*SCORERS, "gar-cap") if is_judged(name)}
-    assert names == judged
+    names = {name for name in benchmark_names() if build_benchmark(name).is_judged}
+    captions = {"gar-cap", "gar-cap-simple", "gar-cap-detailed"}
+    assert names == {*captions, "dlc", "ferret", "mdvp", "videorefer-d"}

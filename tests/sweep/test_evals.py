@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.records import Results, read_results
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
+from gartk.evaluation.records import Results
 from gartk.models.checkpoints import save_model
 from gartk.registry import MODELS
 from gartk.sweep.collect import ItemOutcome, RunData, answer_seconds, read_items
@@ -19,6 +18,8 @@ from gartk.sweep.settings import ColumnSettings
 from gartk.sweep.table import make_table
 from gartk.testing.benchmark_files import write_gar_bench
 from gartk.testing.toy import toy_llm, toy_model
+from tests.evaluation.benches import bench, report
+from tests.evaluation.colours import registered
 
 
 @pytest.fixture
@@ -77,8 +78,8 @@ def vqa(number: int, task: str, said: str | None) -> Item:
 def test_the_mean_over_items_is_the_benchmarks_own_score() -> None:
     said = [("Color", "A"), ("Color", "B"), ("Color", None), ("Shape", "a"), ("Shape", "A. red")]
     records = [vqa(number, task, text) for number, (task, text) in enumerate(said)]
-    whole = SCORERS["gar-vqa"].score(records)["variants"]
-    scores = published_scores(Results("gar-vqa", records, {}, 1.0))
+    whole = report("gar-vqa", records)["variants"]
+    scores = published_scores(bench("gar-vqa"), records)
     for rule in whole:
         mine = [one[rule] for one in scores.values()]
         assert sum(mine) / len(mine) == pytest.approx(whole[rule]["overall"]["percent"]), rule
@@ -95,7 +96,7 @@ def test_columns_of_a_published_benchmark_are_in_per_cent_and_apart_from_test_da
     plan = plan_of("4", evals=[{"benchmark": "gar-vqa"}], columns=columns)
     assert ColumnSettings("a", benchmark="x").factor == 1.0
     records = [vqa(0, "Color", "B"), vqa(1, "Shape", "A")]
-    found = published_scores(Results("gar-vqa", records, {}, 1.0))
+    found = published_scores(bench("gar-vqa"), records)
     items = {("gar-vqa", *key): ItemOutcome(one, 0.1, None, None) for key, one in found.items()}
     items["", "color", "0"] = ItemOutcome({"correct": 1.0}, 0.3, None, None)
     table = make_table(plan, {"4": [RunData(plan.runs[0], "finished", items, (), (), None)]})
@@ -127,8 +128,10 @@ def test_times_of_answers_come_from_the_journal(tmp_path) -> None:
     assert answer_seconds(tmp_path / "none") == {}
 
 
-def test_results_that_are_no_published_benchmark_keep_their_own_scores(tmp_path) -> None:
-    item = Item(benchmark="acme", id="1", task="a", prediction="x", scores={"correct": 1.0})
-    Results("acme", [item], {}, 1.0).save(tmp_path / "results.json")
-    assert read_results(tmp_path / "results.json").benchmark == "acme"
-    assert read_items(tmp_path / "results.json", "acme")["acme", "a", "1"].scores == {"correct": 1.0}
+def test_a_plugins_benchmark_is_read_with_the_scores_that_its_run_has_stored(tmp_path) -> None:
+    item = Item("acme-colours", id="1", task="a", prediction="x", scores={"word": 1.0, "judged": None})
+    Results("acme-colours", [item], {}, 1.0).save(tmp_path / "results.json")
+    with registered():
+        found = read_items(tmp_path / "results.json", "acme-colours")
+    scores = found["acme-colours", "a", "1"].scores
+    assert (scores["word"], scores["word/tasks/a"], scores["judged"]) == (100.0, 100.0, 0.0)

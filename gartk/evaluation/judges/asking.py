@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from gartk.errors import ConfigError, JudgeError
-from gartk.evaluation.judge_prompts import WITH_PICTURES, JudgeQuestion, questions
-from gartk.evaluation.judges.base import JudgeReply, OnItem, is_asked, to_judge, with_judgements
-from gartk.evaluation.judges.pictures import ImageFinder, pictures_of
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.item import Item
+from gartk.evaluation.judgements import JudgeQuestion, JudgeReply
+from gartk.evaluation.judges.base import OnItem, with_judgements
+from gartk.evaluation.pictures import ImageFinder, pictures_of
 from gartk.evaluation.testees.threads import in_threads
 
 NO_IMAGE = "its image is not there, and this judge is to see it"
@@ -41,19 +42,24 @@ class AskingJudge(ABC):
         """
 
     def judge(
-        self, items: Sequence[Item], *, find_image: ImageFinder | None = None, on_item: OnItem | None = None
+        self,
+        items: Sequence[Item],
+        *,
+        benchmark: Benchmark,
+        find_image: ImageFinder | None = None,
+        on_item: OnItem | None = None,
     ) -> list[Item]:
-        """Judge the items that have a prediction; those of MDVP-Bench as ``to_judge`` pairs them.
+        """Judge the items that the benchmark asks a judge about.
 
         Raises: ConfigError if a benchmark is scored without a judge; DataError if an item lacks what its
             question is about, or its image is there and cannot be read.
         """
-        shown = to_judge(items)
+        shown = benchmark.to_judge(items)
         done = dict(enumerate(shown))
-        jobs = [number for number, item in enumerate(shown) if is_asked(item)]
+        jobs = [number for number, item in enumerate(shown) if benchmark.is_asked(item)]
 
         def work(number: int) -> tuple[int, Item]:
-            return number, self._judge_one(shown[number], find_image)
+            return number, self._judge_one(shown[number], benchmark, find_image)
 
         for number, item in in_threads(work, jobs, threads=self._threads):
             done[number] = item
@@ -61,12 +67,15 @@ class AskingJudge(ABC):
                 on_item(item)
         return [done[number] for number in range(len(shown))]
 
-    def _judge_one(self, item: Item, find_image: ImageFinder | None) -> Item:
-        pictures = pictures_of(item, find_image) if self.sees_images else None
-        asked = questions(item, pictures)
-        if self.sees_images and pictures is None and item.benchmark in WITH_PICTURES:
-            return with_judgements(item, self.name, [JudgeReply(q.prompt, None, NO_IMAGE) for q in asked])
-        return with_judgements(item, self.name, [self._reply(question) for question in asked])
+    def _judge_one(self, item: Item, benchmark: Benchmark, find_image: ImageFinder | None) -> Item:
+        sees = self.sees_images and benchmark.judge_sees_pictures
+        pictures = pictures_of(item, find_image) if sees else None
+        asked = benchmark.judge_questions(item, pictures)
+        if sees and pictures is None:
+            replies = [JudgeReply(question.prompt, None, NO_IMAGE) for question in asked]
+        else:
+            replies = [self._reply(question) for question in asked]
+        return with_judgements(benchmark, item, self.name, replies)
 
     def _reply(self, question: JudgeQuestion) -> JudgeReply:
         try:

@@ -10,7 +10,7 @@ from gartk.evaluation.judges.asking import AskingJudge
 from gartk.registry import JUDGES
 
 if TYPE_CHECKING:
-    from gartk.evaluation.judge_prompts import JudgeQuestion
+    from gartk.evaluation.judgements import JudgeQuestion
 
 
 @JUDGES.register()

@@ -12,7 +12,7 @@ from gartk.registry import JUDGES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gartk.evaluation.judge_prompts import JudgeQuestion, Part
+    from gartk.evaluation.judgements import JudgeQuestion, Part
     from gartk.evaluation.testees.endpoint import Reply
 
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gartk.errors import ConfigError
-from gartk.evaluation.judges.base import (
-    JudgeReply,
-    OnItem,
-    by_judge,
-    is_asked,
-    judgements_of,
-    judges_of,
-    to_judge,
-    with_judgements,
-)
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring import dlc_bench
-from gartk.evaluation.scoring.items import Item
-from gartk.evaluation.verdicts import dlc_questions, option_texts, replies_of
+from gartk.evaluation.item import Item
+from gartk.evaluation.judgements import JudgeReply, judgements_of, judges_of, replies_of
+from gartk.evaluation.judges.base import OnItem, by_judge, judge_each
 from gartk.registry import JUDGES
+
+if TYPE_CHECKING:
+    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.pictures import ImageFinder
 
 PUBLISHED = "published"
 NOT_RECORDED = "no verdict about this item is recorded"
@@ -48,66 +41,51 @@ class ReplayJudge:
         self._files = [str(f) for f in ([files] if isinstance(files, str | Path) else files)]
         self._judge = judge
         self.name = name or judge or PUBLISHED
-        self._recorded: dict[str, dict[Hashable, Item]] = {}
 
     def judge(
-        self, items: Sequence[Item], *, find_image: ImageFinder | None = None, on_item: OnItem | None = None
+        self,
+        items: Sequence[Item],
+        *,
+        benchmark: Benchmark,
+        find_image: ImageFinder | None = None,
+        on_item: OnItem | None = None,
     ) -> list[Item]:
         """Give items their recorded verdicts.
 
-        Raises: DataError if a file cannot be read as records of the items' benchmark.
+        Raises: DataError if a file cannot be read as records of the benchmark.
         """
-        judged = []
-        for item in to_judge(items):
-            one = with_judgements(item, self.name, self._replies(item)) if is_asked(item) else item
-            judged.append(one)
-            if on_item is not None and one is not item:
-                on_item(one)
-        return judged
+        recorded = self._read(benchmark)
 
-    def _replies(self, item: Item) -> list[JudgeReply]:
-        known = self._of_benchmark(item.benchmark).get((item.task, item.id))
-        count = len(dlc_questions(item)) if item.benchmark == dlc_bench.BENCHMARK else 1
-        if known is None:
-            return [JudgeReply("", None, NOT_RECORDED)] * count
-        if known.prediction != item.prediction:
-            return [JudgeReply("", None, OTHER_PREDICTION)] * count
-        given = _by_question(known) if item.benchmark == dlc_bench.BENCHMARK else {}
-        replies = []
-        for number in range(count):
-            said = given.get(_question_key(item, number)) if given else _first(replies_of(known))
-            prompt = _prompt_of(known, number, said)
-            replies.append(JudgeReply(prompt, said, "" if said is not None else NOT_RECORDED))
-        return replies
+        def replies(item: Item) -> list[JudgeReply]:
+            return _replies(benchmark, item, recorded.get((item.task, item.id)))
 
-    def _of_benchmark(self, benchmark: str) -> dict[Hashable, Item]:
-        if benchmark not in self._recorded:
-            items = SCORERS[benchmark].read(self._files)
-            judges = judges_of(items)
-            if self._judge is None and len(judges) > 1:
-                raise ConfigError(
-                    f"ReplayJudge.files hold the verdicts of {', '.join(judges)}; say whose with judge=..."
-                )
-            if judges:
-                items = by_judge(items, self._judge or judges[0])
-            self._recorded[benchmark] = {(item.task, item.id): item for item in items}
-        return self._recorded[benchmark]
+        return judge_each(items, self.name, replies, benchmark=benchmark, on_item=on_item)
+
+    def _read(self, benchmark: Benchmark) -> dict[Hashable, Item]:
+        items = benchmark.read_records(self._files)
+        judges = judges_of(items)
+        if self._judge is None and len(judges) > 1:
+            raise ConfigError(
+                f"ReplayJudge.files hold the verdicts of {', '.join(judges)}; say whose with judge=..."
+            )
+        if judges:
+            items = by_judge(benchmark, items, self._judge or judges[0])
+        return {(item.task, item.id): item for item in items}
 
 
-def _first(replies: Sequence[str | None]) -> str | None:
-    return replies[0] if replies else None
-
-
-def _question_key(item: Item, number: int) -> Hashable:
-    """What tells a question of DLC-Bench from the region's others: its part and its options."""
-    question = dlc_questions(item)[number]
-    counts = [len(item.extra[part]) for part in dlc_bench.PARTS]
-    part = 0 if number < counts[0] else 1 if number < counts[0] + counts[1] else 2
-    return part, tuple(option_texts(question)) if part else ()
-
-
-def _by_question(item: Item) -> dict[Hashable, str | None]:
-    return {_question_key(item, number): reply for number, reply in enumerate(replies_of(item))}
+def _replies(benchmark: Benchmark, item: Item, known: Item | None) -> list[JudgeReply]:
+    keys = benchmark.question_keys(item)
+    if known is None:
+        return [JudgeReply("", None, NOT_RECORDED)] * len(keys)
+    if known.prediction != item.prediction:
+        return [JudgeReply("", None, OTHER_PREDICTION)] * len(keys)
+    given = dict(zip(benchmark.question_keys(known), replies_of(known), strict=False))
+    replies = []
+    for number, key in enumerate(keys):
+        said = given.get(key)
+        prompt = _prompt_of(known, number, said)
+        replies.append(JudgeReply(prompt, said, "" if said is not None else NOT_RECORDED))
+    return replies
 
 
 def _prompt_of(item: Item, number: int, reply: str | None) -> str:

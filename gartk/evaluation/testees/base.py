@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from gartk.evaluation.scoring.items import Item
+    from gartk.evaluation.item import Item, TokenLimit
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Testee(Protocol):
         """Say everything that changes its answers, as JSON; never a secret."""
         ...
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
+    def answers(self, items: Sequence[Item], *, max_new_tokens: TokenLimit) -> Iterator[Answer]:
         """Give an answer for every item as soon as it is there, in any order.
 
         An item that cannot be asked gets an Answer with its problem; only what stops all of them raises.

@@ -8,9 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import GartkError, RegionError
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.prompts import asked
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item, TokenLimit, asked, token_limit
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.seeing import Eyes
 from gartk.inference.batching import answer_samples
@@ -57,13 +56,13 @@ class GartkTestee:
         what = {"model": self.name, "origin": self.assistant.origin, "parameters": weights}
         return {"kind": "gartk", **what, "dtype": dtype, "compat": compat}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
+    def answers(self, items: Sequence[Item], *, max_new_tokens: TokenLimit) -> Iterator[Answer]:
         """Answer the items batch by batch."""
         source = iter(items)
         while batch := list(islice(source, self.batch_size)):
             yield from self._answer(batch, max_new_tokens)
 
-    def _answer(self, items: Sequence[Item], max_new_tokens: int) -> Iterator[Answer]:
+    def _answer(self, items: Sequence[Item], max_new_tokens: TokenLimit) -> Iterator[Answer]:
         samples: list[tuple[Item, Sample]] = []
         for item in items:
             try:
@@ -84,17 +83,20 @@ class GartkTestee:
         seen = self._eyes.look(item)
         return Sample(seen.pixels, seen.regions, [Turn("user", asked(item))], id=item.id)
 
-    def _ask_alone(self, pair: tuple[Item, Sample], max_new_tokens: int) -> list[Answer]:
+    def _ask_alone(self, pair: tuple[Item, Sample], max_new_tokens: TokenLimit) -> list[Answer]:
         began = time.perf_counter()
         try:
             return self._ask([pair], max_new_tokens)
         except GartkError as error:
             return [Answer(pair[0], None, str(error), time.perf_counter() - began)]
 
-    def _ask(self, pairs: Sequence[tuple[Item, Sample]], max_new_tokens: int) -> list[Answer]:
-        samples = [sample for _, sample in pairs]
+    def _ask(self, pairs: Sequence[tuple[Item, Sample]], max_new_tokens: TokenLimit) -> list[Answer]:
+        limits = {id(sample): token_limit(max_new_tokens, item) for item, sample in pairs}
         replies = answer_samples(
-            self.assistant.model, samples, batch_size=self.batch_size, max_new_tokens=max_new_tokens
+            self.assistant.model,
+            [sample for _, sample in pairs],
+            batch_size=self.batch_size,
+            max_new_tokens=lambda sample: limits[id(sample)],
         )
         answers = []
         for (item, _), (_, reply) in zip(pairs, replies, strict=True):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gartk.errors import DataError, RegionError
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item, TokenLimit, token_limit
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.endpoint import ChatClient
 from gartk.evaluation.testees.seeing import Eyes
@@ -45,13 +45,13 @@ class OpenAITestee:
         shown = self.visual_prompt.about()
         return {"kind": "openai", **self.client.endpoint.about(), **shown, "system": self.system}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
+    def answers(self, items: Sequence[Item], *, max_new_tokens: TokenLimit) -> Iterator[Answer]:
         """Give the answers as they come.
 
         Raises: EndpointError if the server cannot be used at all.
         """
         yield from in_threads(
-            lambda item: self._answer(item, max_new_tokens),
+            lambda item: self._answer(item, token_limit(max_new_tokens, item)),
             items,
             threads=self.client.endpoint.threads,
             give_up=self.client.close,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
-from gartk.evaluation.judges.pictures import ImageFinder, item_regions
+from gartk.evaluation.pictures import ImageFinder, item_regions
 from gartk.evaluation.video import Video, is_video, uniform
 from gartk.regions.images import open_image
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gartk.evaluation.scoring.items import Item
+    from gartk.evaluation.item import Item
     from gartk.regions import Region
 
 FRAME = "frame_idx"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import CheckpointError, DataError, RegionError
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item, TokenLimit, token_limit
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.pictures import to_pillow
 from gartk.evaluation.testees.seeing import Eyes
@@ -76,7 +76,7 @@ class TransformersTestee:
         own = {"kind": "transformers", "model": self.name, "dtype": self._dtype}
         return {**own, "max_side_px": self._max_side_px, **self.visual_prompt.about()}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
+    def answers(self, items: Sequence[Item], *, max_new_tokens: TokenLimit) -> Iterator[Answer]:
         """Answer the items in order; one that the model fails on (too many pictures, no memory) has none."""
         for item in items:
             began = time.perf_counter()
@@ -85,12 +85,13 @@ class TransformersTestee:
             except (DataError, RegionError) as error:
                 yield Answer(item, None, str(error), time.perf_counter() - began)
                 continue
+            limit = token_limit(max_new_tokens, item)
             try:
-                text, count = self.ask(parts, max_new_tokens=max_new_tokens)
+                text, count = self.ask(parts, max_new_tokens=limit)
             except (RuntimeError, ValueError) as error:
                 yield Answer(item, None, _line(error), time.perf_counter() - began)
                 continue
-            details = {"num_new_tokens": count, "finish": "stop" if count < max_new_tokens else "length"}
+            details = {"num_new_tokens": count, "finish": "stop" if count < limit else "length"}
             yield Answer(item, text, "", time.perf_counter() - began, details)
 
     def ask(self, parts: Sequence[Part], *, max_new_tokens: int) -> tuple[str, int]:

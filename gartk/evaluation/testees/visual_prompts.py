@@ -15,13 +15,14 @@ import numpy as np
 from gartk.errors import ConfigError
 from gartk.evaluation import prompts
 from gartk.evaluation.drawing import Mark, MarkStyle, draw_marks
-from gartk.evaluation.judges.pictures import focal_box
+from gartk.evaluation.item import asked
+from gartk.evaluation.pictures import focal_box
 from gartk.regions.masks import tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gartk.evaluation.scoring.items import Item
+    from gartk.evaluation.item import Item
     from gartk.evaluation.testees.endpoint import Part
     from gartk.evaluation.testees.seeing import Seen
     from gartk.regions import Region
@@ -56,7 +57,7 @@ class VisualPrompt:
 
     def parts(self, item: Item, seen: Seen) -> list[Part]:
         """Write an item's question, texts and pictures in order; without regions just image and text."""
-        question = prompts.asked(item)
+        question = asked(item)
         parts: list[Part] = []
         if seen.frames:
             parts += [prompts.VIDEO_FRAMES.format(count=len(seen.frames)), *seen.frames, prompts.MARKED_FRAME]

@@ -20,13 +20,12 @@ from typing import Any
 from PIL import Image
 
 from gartk.errors import ConfigError, DataError
+from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.benchmarks.files import data_root
-from gartk.evaluation.benchmarks.published import PublishedBenchmark, build_published
+from gartk.evaluation.item import Fields, Item, asked
 from gartk.evaluation.judges import Judge, build_judge
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.prompts import asked
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.records import item_from_json
-from gartk.evaluation.scoring.items import Fields, Item
 from gartk.evaluation.testees.pictures import to_pillow
 from gartk.evaluation.testees.seeing import Eyes
 from gartk.evaluation.testees.visual_prompts import VisualPrompt
@@ -81,9 +80,9 @@ def to_item(text: str) -> Item:
 
 
 @lru_cache
-def benchmark(name: str) -> PublishedBenchmark:
+def benchmark(name: str) -> Benchmark:
     """Give the benchmark of a name; GAR-Bench-Cap's two kinds are one benchmark to its items."""
-    return build_published(name)
+    return build_benchmark(name)
 
 
 def finder(name: str) -> ImageFinder:
@@ -187,11 +186,11 @@ def scores_of(task: str, payloads: Sequence[Mapping[str, str]]) -> dict[str, Any
         items = [replace(to_item(one["item"]), prediction=one["reply"]) for one in payloads]
         judge = judge_of_environment() if benchmark(task).is_judged else None
         if judge is not None:
-            items = judge.judge(items, find_image=finder(task))
+            items = judge.judge(items, benchmark=benchmark(task), find_image=finder(task))
         elif benchmark(task).is_judged:
             _log.warning("%s is scored by a judge; name one in %s, e.g. openai:gpt-4o", task, JUDGE_VARIABLE)
             return {}
-        _SCORED[key] = benchmark(task).score(items)["variants"]
+        _SCORED[key] = benchmark(task).aggregate(benchmark(task).scored(items))["variants"]
     return _SCORED[key]
 
 

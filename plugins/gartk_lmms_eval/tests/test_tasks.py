@@ -17,7 +17,7 @@ from gartk_lmms_eval.documents import METRICS, aggregate, documents_of, process_
 from PIL import Image
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.score import SCORERS
+from tests.evaluation.benches import read, report
 
 TASKS = Path(documents.__file__).parent / "tasks"
 MASK = {"size": [40, 60], "counts": [400, 800, 1200]}
@@ -93,9 +93,9 @@ def test_every_metric_stands_in_gartks_report(tmp_path: Path, task: str) -> None
     from tests.evaluation.scoring.test_score import GOOD, write
 
     record = {**GOOD[task], "pairing": "fixed"} if task == "mdvp" else GOOD[task]
-    report = SCORERS[task].score(SCORERS[task].read([write(tmp_path / "a.json", task, record)]))["variants"]
+    found = report(task, read(task, [write(tmp_path / "a.json", task, record)]))["variants"]
     for metric, path in METRICS[task].items():
-        scores: Any = report
+        scores: Any = found
         for name in path:
             if not (task == "gar-vqa" and "tasks" in path and name not in scores):
                 scores = scores[name]

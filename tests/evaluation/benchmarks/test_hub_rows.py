@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.benchmarks.hub_rows import read_rows
+from gartk.evaluation.benchmarks.rows import read_rows
 from gartk.testing.benchmark_files import draw_image, write_json
 
 datasets = pytest.importorskip("datasets", reason="needs the extra 'eval'")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gartk.evaluation import hub
+from gartk.evaluation.item import Item
 from gartk.evaluation.records import read_results
 from gartk.evaluation.running import Order, run_model, run_replay
-from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.seeing import Eyes
 from gartk.evaluation.testees.visual_prompts import VisualPrompt
@@ -45,15 +45,15 @@ def test_a_run_leaves_results_that_are_read_back_and_score_the_same(
     monkeypatch.setenv("GARTK_CACHE", str(tmp_path / "cache"))
     root, out = tmp_path / "root", tmp_path / "out"
     WRITERS[name](root)
-    encoder = "none" if name in ("lvis", "paco") else None
-    order = Order(name, out, data=str(root), encoder=encoder)
+    arguments = {"encoder": "none"} if name in ("lvis", "paco") else {}
+    order = Order(name, out, data=str(root), arguments=arguments)
     done = run_model(order, Parrot)
     paths = hub.save(done.results, done.benchmark, out, find_image=done.find_image)
     assert [path.name for path in paths] == ["results.json", "results.md", "results.html", "outputs.json"]
     back = read_results(paths[0])
     assert [item.prediction for item in back.records] == ["A"] * len(back.records)
     assert json.loads(json.dumps(done.results.summary)) == back.summary
-    again = run_replay(Order(name, tmp_path / "again", data=str(root), encoder=encoder), [str(paths[3])])
+    again = run_replay(Order(name, tmp_path / "again", data=str(root), arguments=arguments), [str(paths[3])])
     assert json.loads(json.dumps(again.results.summary["variants"])) == back.summary["variants"]
 
 

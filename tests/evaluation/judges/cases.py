@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gartk.evaluation.judges.pictures import ImageFinder, in_folder
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
+from gartk.evaluation.pictures import ImageFinder, in_folder
 
 MASK = {"size": [40, 60], "counts": [40 * 10, 40 * 20, 40 * 30]}
 OTHER_MASK = {"size": [40, 60], "counts": [40 * 40, 40 * 20]}

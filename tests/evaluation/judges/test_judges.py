@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from gartk.errors import ConfigError, DataError, EndpointError
+from gartk.evaluation.item import JUDGE, Item
+from gartk.evaluation.judgements import judgements_of, judges_of
 from gartk.evaluation.judges import SHORT_NAMES, Judge, build_judge
 from gartk.evaluation.judges.asking import NO_IMAGE
-from gartk.evaluation.judges.base import by_judge, judgements_of, judges_of, to_judge
 from gartk.evaluation.judges.openai_compatible import OpenAIJudge
-from gartk.evaluation.judges.pictures import ImageFinder
-from gartk.evaluation.score import SCORERS
-from gartk.evaluation.scoring.items import JUDGE, Item
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.testees.endpoint import Reply
 from gartk.registry import JUDGES
+from tests.evaluation.benches import by_judge, judged_by, report, to_judge
 from tests.evaluation.judges.cases import (
     ALL,
     CAP_DETAILED,
@@ -72,7 +72,7 @@ def find(tmp_path: Path) -> ImageFinder:
 
 @pytest.mark.parametrize("item", ALL, ids=lambda item: f"{item.benchmark} {item.task}")
 def test_a_good_reply_scores_and_stays_with_the_record(item: Item, find: ImageFinder) -> None:
-    judged = judge_of(GOOD[item.benchmark], sees_images=True).judge([item], find_image=find)
+    judged = judged_by(judge_of(GOOD[item.benchmark], sees_images=True), [item], find_image=find)
     asked = [one for one in judged if JUDGE in one.replies]
     for one in asked:
         assert one.replies["m"] == one.replies[JUDGE]
@@ -81,20 +81,20 @@ def test_a_good_reply_scores_and_stays_with_the_record(item: Item, find: ImageFi
             assert entry["prompt"].endswith("/1")
             assert entry["reply"] == GOOD[item.benchmark]
             assert entry["verdict"]["tolerant"] is not None
-    leaves = json.dumps(SCORERS[item.benchmark].score(judged))
+    leaves = json.dumps(report(item.benchmark, judged))
     assert '"missing": 0' in leaves
     assert len(asked) == (2 if item is MDVP else 1)
 
 
 @pytest.mark.parametrize("item", ALL, ids=lambda item: f"{item.benchmark} {item.task}")
 def test_a_reply_that_did_not_come_is_missing_and_says_why(item: Item, find: ImageFinder) -> None:
-    judged = judge_of(None, sees_images=True).judge([item], find_image=find)
+    judged = judged_by(judge_of(None, sees_images=True), [item], find_image=find)
     for one in judged:
         if one.replies:
             assert set(one.replies) <= {JUDGE, "m"}
             assert set(one.replies[JUDGE]) == {None}
         assert all(entry["problem"] == "TimeoutError: too slow" for entry in judgements_of(one))
-    assert not _scored(SCORERS[item.benchmark].score(judged)["variants"])
+    assert not _scored(report(item.benchmark, judged)["variants"])
 
 
 def _scored(scores: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,23 +106,23 @@ def _scored(scores: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_an_old_verdict_does_not_stand_in_for_a_missing_one() -> None:
     judged_before = replace(FERRET, extra={**FERRET.extra, "tuple": [8, 6]}, replies={JUDGE: "8 6"})
-    (again,) = judge_of(None).judge([judged_before])
-    assert SCORERS["ferret"].score([again])["variants"]["published"]["refer_desc"]["missing"] == 1
+    (again,) = judged_by(judge_of(None), [judged_before])
+    assert report("ferret", [again])["variants"]["published"]["refer_desc"]["missing"] == 1
     record = {**DLC.extra["details_positives"][0], "pred_answer": "B", "pred_index": 1}
-    (region,) = judge_of(None).judge([replace(DLC, extra={**DLC.extra, "details_positives": [record]})])
+    (region,) = judged_by(judge_of(None), [replace(DLC, extra={**DLC.extra, "details_positives": [record]})])
     assert "pred_answer" not in region.extra["details_positives"][0]
-    assert SCORERS["dlc"].score([region])["conflicts"] == 0
+    assert report("dlc", [region])["conflicts"] == 0
 
 
 def test_an_item_without_a_prediction_is_not_asked_about() -> None:
     judge = judge_of("True")
     item = replace(CAP_SIMPLE, prediction=None)
-    assert judge.judge([item]) == [item]
+    assert judged_by(judge, [item]) == [item]
     assert judge._client.asked == []  # type: ignore[attr-defined]
 
 
 def test_a_judge_with_eyes_does_not_judge_what_it_cannot_see() -> None:
-    (item,) = judge_of("True", sees_images=True).judge([CAP_SIMPLE], find_image=None)
+    (item,) = judged_by(judge_of("True", sees_images=True), [CAP_SIMPLE], find_image=None)
     assert item.replies == {}
     assert judgements_of(item)[0]["problem"] == NO_IMAGE
 
@@ -131,21 +131,21 @@ def test_items_come_back_in_order_and_are_reported_as_they_are_done(find: ImageF
     items = [replace(CAP_SIMPLE, id=str(n)) for n in range(20)]
     seen: list[str] = []
     judge = OpenAIJudge(model="m", client=Answering("True"), threads=4)
-    judged = judge.judge(items, find_image=find, on_item=lambda item: seen.append(item.id))
+    judged = judged_by(judge, items, find_image=find, on_item=lambda item: seen.append(item.id))
     assert [item.id for item in judged] == [item.id for item in items]
     assert sorted(seen) == sorted(item.id for item in items)
 
 
 def test_several_judges_stand_side_by_side_and_each_can_be_scored() -> None:
-    (once,) = judge_of("True").judge([CAP_SIMPLE])
+    (once,) = judged_by(judge_of("True"), [CAP_SIMPLE])
     other = OpenAIJudge(model="two", client=Answering("False"), sees_images=False)
-    (twice,) = other.judge([once])
+    (twice,) = judged_by(other, [once])
     assert judges_of([twice]) == ["m", "two"]
     assert (twice.replies["m"], twice.replies["two"], twice.replies[JUDGE]) == ("True", "False", "False")
     assert by_judge([twice], "m")[0].replies[JUDGE] == "True"
-    silent = judge_of("").judge([CAP_SIMPLE])
+    silent = judged_by(judge_of(""), [CAP_SIMPLE])
     assert by_judge(silent, "m")[0].replies[JUDGE] == ""
-    (replaced,) = other.judge([twice])
+    (replaced,) = judged_by(other, [twice])
     assert len(judgements_of(replaced)) == 2
     with pytest.raises(DataError, match="No item has a verdict of the judge 'three'"):
         by_judge([twice], "three")
@@ -158,7 +158,7 @@ def test_captions_of_mdvp_are_judged_in_both_pairings(find: ImageFinder) -> None
         f"review {pairing} {n}" for pairing in ("published", "fixed") for n in (1, 2)
     ]
     assert reviews[2].prediction == "<Region 1>: A blue button."
-    judged = judge_of("5 4", sees_images=True).judge([MDVP, other], find_image=find)
+    judged = judged_by(judge_of("5 4", sees_images=True), [MDVP, other], find_image=find)
     assert sum(JUDGE in item.replies for item in judged) == 2
     # What is judged already is not paired again.
     assert len(to_judge(judged)) == len(judged)
@@ -167,7 +167,7 @@ def test_captions_of_mdvp_are_judged_in_both_pairings(find: ImageFinder) -> None
 def test_a_benchmark_without_a_judge_is_refused() -> None:
     for name in ("rules",):
         with pytest.raises(ConfigError, match="gar-vqa is scored without a judge"):
-            build_judge(name).judge([Item("gar-vqa", "1", prediction="A")])
+            judged_by(build_judge(name), [Item("gar-vqa", "1", prediction="A")])
 
 
 def test_every_short_name_is_registered_and_an_unknown_one_is_refused() -> None:
@@ -220,7 +220,7 @@ def test_a_server_is_asked_at_temperature_zero_with_all_pictures(
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
     url, seen = server
     judge = build_judge("openai", model="judge-model", base_url=url)
-    (one, two) = judge.judge([CAP_SIMPLE, CAP_DETAILED], find_image=find)
+    (one, two) = judged_by(judge, [CAP_SIMPLE, CAP_DETAILED], find_image=find)
     assert one.replies["judge-model"] == two.replies[JUDGE] == "True"
     assert {(body["model"], body["temperature"]) for body in seen} == {("judge-model", 0)}
     for body in seen:
@@ -235,4 +235,4 @@ def test_a_server_without_the_model_ends_the_run(server: tuple[str, list[dict[st
     pytest.importorskip("openai")
     judge = build_judge("openai", model="none", base_url=server[0], sees_images=False)
     with pytest.raises(EndpointError, match="is not there"):
-        judge.judge([CAP_SIMPLE, VIDEO])
+        judged_by(judge, [CAP_SIMPLE, VIDEO])

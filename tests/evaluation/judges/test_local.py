@@ -11,6 +11,7 @@ from gartk.errors import ConfigError
 from gartk.evaluation.judges import build_judge
 from gartk.evaluation.judges.base import judgements_of
 from gartk.testing.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
+from tests.evaluation.benches import judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, write_images
 
 TEXT_TEMPLATE = (
@@ -62,13 +63,13 @@ def seeing_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_text_model_is_asked_every_question_in_its_own_markup(text_model: Path) -> None:
     judge = build_judge("transformers", model=str(text_model), name="toy", device="cpu")
-    region, review = judge.judge([DLC, FERRET])
+    region, review = judged_by(judge, [DLC, FERRET])
     assert len(judgements_of(region)) == 3
     for item in (region, review):
         assert all(isinstance(entry["reply"], str) for entry in judgements_of(item))
     assert [entry["prompt"] for entry in judgements_of(region)] == ["dlc_text/1"] * 3
     # Greedy decoding says the same again.
-    assert judge.judge([DLC])[0].replies == region.replies
+    assert judged_by(judge, [DLC])[0].replies == region.replies
 
 
 def test_a_seeing_model_is_shown_the_pictures(
@@ -83,7 +84,7 @@ def test_a_seeing_model_is_shown_the_pictures(
         return generate(**inputs)
 
     monkeypatch.setattr(judge._model, "generate", counting)
-    (item,) = judge.judge([CAP_SIMPLE], find_image=write_images(tmp_path))
+    (item,) = judged_by(judge, [CAP_SIMPLE], find_image=write_images(tmp_path))
     assert counts == [5]
     (entry,) = judgements_of(item)
     assert entry["prompt"] == "gar_cap_simple/1"
@@ -99,7 +100,7 @@ def test_a_failure_of_the_model_is_a_missing_verdict(
         raise RuntimeError("out of\nmemory")
 
     monkeypatch.setattr(judge._model, "generate", fail)
-    (item,) = judge.judge([FERRET])
+    (item,) = judged_by(judge, [FERRET])
     assert judgements_of(item)[0]["problem"] == "RuntimeError: out of memory"
     assert item.replies == {}
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from gartk.errors import DataError
-from gartk.evaluation.judges.pictures import Pictures, focal_box, in_folder, item_regions, pictures_of
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
+from gartk.evaluation.pictures import Pictures, focal_box, in_folder, item_regions, pictures_of
 from tests.evaluation.judges.cases import CAP_SIMPLE, MASK, write_images
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gartk.errors import ConfigError
-from gartk.evaluation.judges.rules import RulesJudge, words_of
-from gartk.evaluation.scoring.items import JUDGE
+from gartk.evaluation.benchmarks.judged_captions import words_of
+from gartk.evaluation.item import JUDGE
+from gartk.evaluation.judges.rules import RulesJudge
+from tests.evaluation.benches import judged_by
 from tests.evaluation.judges.cases import CAP_DETAILED, CAP_SIMPLE, DLC, FERRET, VIDEO
 
 
@@ -23,7 +25,7 @@ from tests.evaluation.judges.cases import CAP_DETAILED, CAP_SIMPLE, DLC, FERRET,
     ],
 )
 def test_a_simple_caption_must_have_the_words_in_order(said: str, verdict: str) -> None:
-    (item,) = RulesJudge().judge([replace(CAP_SIMPLE, prediction=said)])
+    (item,) = judged_by(RulesJudge(), [replace(CAP_SIMPLE, prediction=said)])
     assert item.replies[JUDGE] == verdict
 
 
@@ -36,7 +38,7 @@ def test_a_simple_caption_must_have_the_words_in_order(said: str, verdict: str) 
     ],
 )
 def test_a_detailed_caption_must_have_all_three_words(said: str, verdict: str) -> None:
-    (item,) = RulesJudge().judge([replace(CAP_DETAILED, prediction=said)])
+    (item,) = judged_by(RulesJudge(), [replace(CAP_DETAILED, prediction=said)])
     assert item.replies[JUDGE] == verdict
 
 
@@ -49,20 +51,20 @@ def test_a_detailed_caption_must_have_all_three_words(said: str, verdict: str) -
     ],
 )
 def test_a_region_is_judged_by_what_is_mentioned(said: str, letters: str) -> None:
-    (item,) = RulesJudge().judge([replace(DLC, prediction=said)])
+    (item,) = judged_by(RulesJudge(), [replace(DLC, prediction=said)])
     assert "".join(reply[0] for reply in item.replies[JUDGE]) == letters  # type: ignore[index]
 
 
 def test_an_answer_is_rated_by_common_words() -> None:
-    (same,) = RulesJudge().judge([replace(FERRET, prediction=FERRET.reference)])
-    (none,) = RulesJudge().judge([replace(FERRET, prediction="Nothing else")])
+    (same,) = judged_by(RulesJudge(), [replace(FERRET, prediction=FERRET.reference)])
+    (none,) = judged_by(RulesJudge(), [replace(FERRET, prediction="Nothing else")])
     assert str(same.replies[JUDGE]).startswith("10 10\n")
     assert str(none.replies[JUDGE]).startswith("10 1\n")
 
 
 def test_the_four_dimensions_of_a_video_are_refused() -> None:
     with pytest.raises(ConfigError, match="has no rule for videorefer-d"):
-        RulesJudge().judge([VIDEO])
+        judged_by(RulesJudge(), [VIDEO])
 
 
 def test_words_lose_fillers_and_endings() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import choices
-from gartk.evaluation.scoring.choices import lenient_letter, options_from, options_in
+from gartk.evaluation.benchmarks.multiple_choice import lenient_letter, options_from, options_in
+from tests.evaluation.benches import read, record_of, report
 
 OPTIONS = options_from(["A. red", "B. blue", "C. A dog", "D. green"])
 
@@ -125,13 +125,13 @@ def test_mmvp_is_scored_per_image_and_per_pair(tmp_path: Path) -> None:
         }
         for n in said
     ]
-    items = choices.read([write(tmp_path, records)], benchmark="mmvp")
-    variants = choices.score(items)["variants"]
+    items = read("mmvp", [write(tmp_path, records)])
+    variants = report(items[0].benchmark, items)["variants"]
     assert counts(variants["lenient"]["overall"]) == (5, 7, 1)
     assert counts(variants["lenient"]["pairs"]) == (1, 4, 2)
     assert counts(variants["strict"]["overall"]) == (4, 7, 1)
     assert counts(variants["strict"]["pairs"]) == (0, 4, 2)
-    assert [choices.to_published(item) for item in items] == records
+    assert [record_of(item) for item in items] == records
 
 
 def test_vstar_takes_its_options_from_the_text_and_scores_both_categories(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_vstar_takes_its_options_from_the_text_and_scores_both_categories(tmp_pa
         },
         {"question_id": 0, "category": "relative_position", "text": text, "label": "B", "model_output": "B"},
     ]
-    found = choices.score(choices.read([write(tmp_path, records)], benchmark="vstar"))
+    found = report("vstar", read("vstar", [write(tmp_path, records)]))
     assert counts(found["variants"]["lenient"]["overall"]) == (2, 2, 0)
     assert counts(found["variants"]["strict"]["tasks"]["direct_attributes"]) == (0, 1, 0)
     assert found["letters"]["B"] == {"right": 1, "strict": 1, "lenient": 1}
@@ -158,7 +158,7 @@ def test_realworldqa_compares_texts_where_the_answer_is_no_letter(tmp_path: Path
         {"question": "Is it?", "answer": "Yes", "model_output": "yes"},
         {"question": "Which?\nA. left\nB. right", "answer": "B", "model_output": "right"},
     ]
-    variants = choices.score(choices.read([write(tmp_path, records)], benchmark="realworldqa"))["variants"]
+    variants = report("realworldqa", read("realworldqa", [write(tmp_path, records)]))["variants"]
     assert counts(variants["strict"]["overall"]) == (1, 3, 0)
     assert counts(variants["lenient"]["overall"]) == (3, 3, 0)
 
@@ -169,7 +169,7 @@ def test_mmstar_has_the_micro_and_both_macro_means(tmp_path: Path) -> None:
         {"index": n, "question": "Q", "answer": "A", "category": c, "l2_category": fine, "model_output": said}
         for n, (c, fine, said) in enumerate(rows)
     ]
-    found = choices.score(choices.read([write(tmp_path, records)], benchmark="mmstar"))["variants"]["strict"]
+    found = report("mmstar", read("mmstar", [write(tmp_path, records)]))["variants"]["strict"]
     assert counts(found["overall"]) == (2, 4, 0)
     assert found["macro_category"]["value"] == pytest.approx(100 / 3)
     assert found["macro_l2_category"]["value"] == pytest.approx(100 / 3)
@@ -183,12 +183,12 @@ def test_circular_options_count_only_if_every_rotation_is_right(tmp_path: Path) 
 
     records = [record("a", 0, "A"), record("a", 1, "B"), record("b", 0, "A"), record("b", 1, "A")]
     records += [record("c", 0, "A"), record("c", 1, None), record("d", 0, "A"), record("e", 0, "B")]
-    items = choices.read([write(tmp_path, records)], benchmark="mmstar")
-    found = choices.score(items)["variants"]["strict"]
+    items = read("mmstar", [write(tmp_path, records)])
+    found = report(items[0].benchmark, items)["variants"]["strict"]
     assert counts(found["rotations"]["circular"]) == (1, 5, 2)
     assert counts(found["rotations"]["plain"]) == (4, 5, 0)
     assert counts(found["overall"]) == (4, 5, 0)
-    assert [choices.to_published(item) for item in items] == records
+    assert [record_of(item) for item in items] == records
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_circular_options_count_only_if_every_rotation_is_right(tmp_path: Path) 
 def test_a_malformed_record_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     record = {"index": 1, "question": "Q", "answer": "A", "category": "p", **change}
     with pytest.raises(DataError, match=f"record 0.*{says}"):
-        choices.read([write(tmp_path, [record])], benchmark="mmstar")
+        read("mmstar", [write(tmp_path, [record])])

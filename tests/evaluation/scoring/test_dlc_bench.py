@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import dlc_bench
-from gartk.evaluation.scoring.dlc_bench import parse_choice
-from gartk.evaluation.scoring.items import JUDGE
+from gartk.evaluation.benchmarks import dlc_bench
+from gartk.evaluation.benchmarks.dlc_bench import parse_choice
+from gartk.evaluation.item import JUDGE
+from tests.evaluation.benches import bench, read, record_of, report
 
 YES_NO = ["Yes", "No"]
 WING = ["The wing is not mentioned.", "The wing is mentioned.", "The wing is mentioned. It is grey."]
@@ -58,7 +59,7 @@ def region(**replies: Any) -> dict[str, Any]:
 
 
 def means(folder: Path, regions: object) -> dict[str, Any]:
-    return dlc_bench.score(dlc_bench.read([write(folder, regions)]))
+    return report("dlc", read("dlc", [write(folder, regions)]))
 
 
 def values(variant: dict[str, Any]) -> tuple[float | None, float | None, float | None]:
@@ -83,7 +84,7 @@ def data(shared_dir: Path) -> Path:
 def test_recorded_replies_give_the_published_means(
     data: Path, name: str, published: tuple[float, ...], ungated: tuple[float, ...], recognised: int
 ) -> None:
-    found = dlc_bench.score(dlc_bench.read([data / "outputs" / "gar_1b" / name]))
+    found = report("dlc", read("dlc", [data / "outputs" / "gar_1b" / name]))
     assert values(found["variants"]["published"]) == pytest.approx(published, abs=1e-6)
     assert found["variants"]["fixed"] == found["variants"]["published"]
     assert values(found["variants"]["ungated"])[:2] == pytest.approx(ungated, abs=0.05)
@@ -110,8 +111,8 @@ def test_the_parser_agrees_with_every_recorded_choice(data: Path, name: str) -> 
 def test_every_recorded_region_comes_back_as_it_was(data: Path, name: str) -> None:
     path = data / "outputs" / "gar_1b" / name
     regions = json.loads(path.read_text(encoding="utf-8"))
-    for item in dlc_bench.read([path]):
-        assert dlc_bench.to_published(item) == regions[item.id]
+    for item in read("dlc", [path]):
+        assert record_of(item) == regions[item.id]
 
 
 def test_questions_and_regions_without_a_reply_are_missing_with_the_annotations(
@@ -121,9 +122,9 @@ def test_questions_and_regions_without_a_reply_are_missing_with_the_annotations(
     names = [name for name, record in regions.items() if isinstance(record, dict)]
     del regions[names[0]]
     regions[names[1]]["details_negatives"].pop()
-    annotated = dlc_bench.read_questions([data / "qa.json"])
-    items = dlc_bench.complete(dlc_bench.read([write(tmp_path, regions)]), annotated)
-    for variant in dlc_bench.score(items)["variants"].values():
+    annotated = bench("dlc").read_annotations([data / "qa.json"])
+    items = bench("dlc").complete(read("dlc", [write(tmp_path, regions)]), annotated)
+    for variant in report("dlc", items)["variants"].values():
         scored = {name: (mean["scored"], mean["total"]) for name, mean in variant.items()}
         assert scored == {"Pos": (99, 100), "Neg": (98, 100), "Avg": (98, 100)}
 
@@ -198,9 +199,9 @@ def test_what_is_not_there_is_missing_in_every_variant(tmp_path: Path, gone: str
 
 def test_shuffled_keys_change_nothing_and_the_region_comes_back(tmp_path: Path) -> None:
     turned = {key: REGION[key] for key in reversed(REGION)}
-    (item,) = dlc_bench.read([write(tmp_path, {"1": turned})])
+    (item,) = read("dlc", [write(tmp_path, {"1": turned})])
     assert item.replies[JUDGE] == ["A. Yes", "C. Right.", "A. Half.", "B."]
-    assert dlc_bench.to_published(item) == REGION
+    assert record_of(item) == REGION
 
 
 @pytest.mark.parametrize(
@@ -221,10 +222,10 @@ def test_shuffled_keys_change_nothing_and_the_region_comes_back(tmp_path: Path) 
 )
 def test_a_malformed_region_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=f"eval.json, region '7'.*{says}"):
-        dlc_bench.read([write(tmp_path, {"7": {**REGION, **change}})])
+        read("dlc", [write(tmp_path, {"7": {**REGION, **change}})])
 
 
 @pytest.mark.parametrize("value", [[], {"1": "a caption"}, {"avg_pos": "x"}, 3])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, value: object) -> None:
     with pytest.raises(DataError, match="must (hold|be) an object"):
-        dlc_bench.read([write(tmp_path, value)])
+        read("dlc", [write(tmp_path, value)])

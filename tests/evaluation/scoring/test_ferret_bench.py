@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import ferret_bench
-from gartk.evaluation.scoring.ferret_bench import parse_scores
+from gartk.evaluation.benchmarks.judged_captions import parse_scores
+from tests.evaluation.benches import read, record_of, report
 
 
 def write(folder: Path, records: list[dict[str, Any]]) -> Path:
@@ -31,7 +31,7 @@ def review(number: int, content: str | None, **more: Any) -> dict[str, Any]:
 
 
 def ratios(folder: Path, records: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    variants = ferret_bench.score(ferret_bench.read([write(folder, records)]))["variants"]
+    variants = report("ferret", read("ferret", [write(folder, records)]))["variants"]
     return variants["published"]["refer_desc"], variants["fixed"]["refer_desc"]
 
 
@@ -39,11 +39,11 @@ def test_recorded_reviews_give_the_published_ratio_and_come_back(shared_dir: Pat
     path = shared_dir / "data/ferret_bench/outputs/gar_1b/judged/review_refer_desc.jsonl"
     if not path.is_file():
         pytest.skip(f"no recorded reviews in {path}")
-    items = ferret_bench.read([path])
-    for variant in ferret_bench.score(items)["variants"].values():
+    items = read("ferret", [path])
+    for variant in report("ferret", items)["variants"].values():
         assert variant["refer_desc"]["text"] == "56.0 = 100 x 3.975/7.100 over 40/40"
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [ferret_bench.to_published(item) for item in items] == records
+    assert [record_of(item) for item in items] == records
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_reviews_without_any_score_give_none(tmp_path: Path) -> None:
 )
 def test_a_malformed_review_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*{says}"):
-        ferret_bench.read([write(tmp_path, [{**review(0, "7 4"), **change}])])
+        read("ferret", [write(tmp_path, [{**review(0, "7 4"), **change}])])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import gar_bench
+from tests.evaluation.benches import read, record_of, report
 
 VQA_HITS = {
     "Color": (34, 69),
@@ -63,7 +63,7 @@ def outputs(shared_dir: Path) -> Path:
 
 
 def test_recorded_letters_give_the_published_hits(outputs: Path) -> None:
-    scores = gar_bench.score_vqa(gar_bench.read_vqa([outputs / "gar_1b_vqa.json"]))
+    scores = report("gar-vqa", read("gar-vqa", [outputs / "gar_1b_vqa.json"]))
     for variant in ("strict", "lenient"):
         found = scores["variants"][variant]
         assert found["overall"]["text"] == "203/424 = 47.9 %"
@@ -74,7 +74,7 @@ def test_recorded_letters_give_the_published_hits(outputs: Path) -> None:
 
 def test_recorded_verdicts_give_the_published_hits(outputs: Path) -> None:
     files = [outputs / "gar_1b_simple_eval.json", outputs / "gar_1b_detailed_eval.json"]
-    for rates in gar_bench.score_cap(gar_bench.read_cap(files))["variants"].values():
+    for rates in report("gar-cap", read("gar-cap", files))["variants"].values():
         assert counts(rates["simple"]) == (54, 97, 0)
         assert counts(rates["detailed"]) == (71, 107, 0)
         assert counts(rates["overall"]) == (125, 204, 0)
@@ -84,8 +84,8 @@ def test_recorded_verdicts_give_the_published_hits(outputs: Path) -> None:
 @pytest.mark.parametrize("name", ["vqa", "simple", "detailed", "simple_eval", "detailed_eval"])
 def test_every_recorded_file_comes_back_as_it_was(outputs: Path, name: str) -> None:
     path = outputs / f"gar_1b_{name}.json"
-    read = gar_bench.read_vqa if name == "vqa" else gar_bench.read_cap
-    assert [gar_bench.to_published(i) for i in read([path])] == json.loads(path.read_text(encoding="utf-8"))
+    kind = "gar-vqa" if name == "vqa" else "gar-cap"
+    assert [record_of(i) for i in read(kind, [path])] == json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_recorded_letters_in_other_words_keep_their_lenient_score(outputs: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_recorded_letters_in_other_words_keep_their_lenient_score(outputs: Path,
         text = next(c for c in record["choices"] if c.startswith(letter))
         record["model_output"] = (*(form.format(letter) for form in forms), text)[number % 6]
     shuffled = [dict(reversed(record.items())) for record in reversed(records)]
-    scores = gar_bench.score_vqa(gar_bench.read_vqa([write(tmp_path, shuffled)]))["variants"]
+    scores = report("gar-vqa", read("gar-vqa", [write(tmp_path, shuffled)]))["variants"]
     assert counts(scores["strict"]["overall"]) == (0, 424, 0)
     assert counts(scores["lenient"]["overall"]) == (203, 424, 0)
 
@@ -104,7 +104,7 @@ def test_recorded_letters_in_other_words_keep_their_lenient_score(outputs: Path,
 def test_only_the_bare_letter_is_a_strict_hit_and_no_reply_is_missing(tmp_path: Path) -> None:
     said = ["A", "a", "(A)", "a.", "A. A dog", "", "I do not know", None, "B"]
     records = [vqa(f"{number}.png", text) for number, text in enumerate(said)]
-    scores = gar_bench.score_vqa(gar_bench.read_vqa([write(tmp_path, records)]))["variants"]
+    scores = report("gar-vqa", read("gar-vqa", [write(tmp_path, records)]))["variants"]
     assert counts(scores["strict"]["overall"]) == (2, 9, 1)
     assert counts(scores["lenient"]["overall"]) == (5, 9, 3)
 
@@ -113,7 +113,7 @@ def test_a_verdict_must_be_exactly_true_or_else_be_read_tolerantly(tmp_path: Pat
     verdicts = ["True", "true.", " False", "yes", "", None]
     records = [simple(f"{number}.png", verdict) for number, verdict in enumerate(verdicts)]
     records.append(simple("x.png", "True", said=None))
-    scores = gar_bench.score_cap(gar_bench.read_cap([write(tmp_path, records)]))["variants"]
+    scores = report("gar-cap", read("gar-cap", [write(tmp_path, records)]))["variants"]
     assert counts(scores["published"]["simple"]) == (1, 7, 2)
     assert counts(scores["tolerant"]["simple"]) == (2, 7, 4)
     assert "overall" not in scores["published"]
@@ -121,11 +121,11 @@ def test_a_verdict_must_be_exactly_true_or_else_be_read_tolerantly(tmp_path: Pat
 
 def test_both_captions_are_summed_over_what_is_there_and_over_the_papers_total(tmp_path: Path) -> None:
     path = write(tmp_path, [simple("0.png", "True"), detailed("1.png", "False"), detailed("2.png", "True")])
-    rates = gar_bench.score_cap(gar_bench.read_cap([path]))["variants"]["published"]
+    rates = report("gar-cap", read("gar-cap", [path]))["variants"]["published"]
     assert counts(rates["overall"]) == (2, 3, 0)
     assert counts(rates["overall_214"]) == (2, 214, 0)
 
 
 def test_the_other_kind_of_caption_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="record of the detailed captions, not of the simple ones"):
-        gar_bench.read_cap([write(tmp_path, [detailed("1.png", "True")])], kind="simple")
+        read("gar-cap-simple", [write(tmp_path, [detailed("1.png", "True")])])

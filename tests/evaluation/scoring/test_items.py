@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import gar_bench
-from gartk.evaluation.scoring.items import check_unique, complete, mask_problem, read_records
+from gartk.evaluation.item import check_unique, complete, mask_problem, read_records
+from tests.evaluation.benches import read, record_of
 
 RECORD: dict[str, Any] = {
     "image": "images/vqa_0.png",
@@ -32,7 +32,7 @@ def write(folder: Path, value: object, name: str = "records.json") -> Path:
 
 
 def test_a_record_fills_the_item_and_keeps_what_it_does_not_know(tmp_path: Path) -> None:
-    (item,) = gar_bench.read_vqa([write(tmp_path, [RECORD])])
+    (item,) = read("gar-vqa", [write(tmp_path, [RECORD])])
     assert (item.benchmark, item.id, item.task, item.reference) == (
         "gar-vqa",
         "images/vqa_0.png",
@@ -53,15 +53,15 @@ def test_converting_back_gives_the_published_record(
     record = {key: value for key, value in reversed(RECORD.items()) if key != absent}
     if empty in record:
         record[empty] = None
-    (item,) = gar_bench.read_vqa([write(tmp_path, [record])])
-    assert gar_bench.to_published(item) == record
+    (item,) = read("gar-vqa", [write(tmp_path, [record])])
+    assert record_of(item) == record
 
 
 @pytest.mark.parametrize("key", ["image", "type", "answer", "choices"])
 def test_a_missing_field_is_named_with_file_and_record(tmp_path: Path, key: str) -> None:
     path = write(tmp_path, [RECORD, {k: v for k, v in RECORD.items() if k != key}])
     with pytest.raises(DataError, match=rf"records\.json, record 1.*field '{key}' is missing"):
-        gar_bench.read_vqa([path])
+        read("gar-vqa", [path])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_missing_field_is_named_with_file_and_record(tmp_path: Path, key: str)
 )
 def test_a_wrong_type_is_named_with_its_field(tmp_path: Path, key: str, value: object, says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*field '{key}' .*{says}"):
-        gar_bench.read_vqa([write(tmp_path, [{**RECORD, key: value}])])
+        read("gar-vqa", [write(tmp_path, [{**RECORD, key: value}])])
 
 
 def test_lines_are_read_and_a_broken_one_is_numbered(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_what_is_no_list_of_objects_is_refused(tmp_path: Path, value: object) ->
 
 def test_an_item_that_comes_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'images/vqa_0\.png' is there twice"):
-        gar_bench.read_vqa([write(tmp_path, [RECORD, RECORD])])
+        read("gar-vqa", [write(tmp_path, [RECORD, RECORD])])
 
 
 def test_annotated_items_without_a_record_are_added_and_unknown_ones_refused(tmp_path: Path) -> None:
-    (first,) = gar_bench.read_vqa([write(tmp_path, [RECORD])])
-    (second,) = gar_bench.read_vqa([write(tmp_path, [{**RECORD, "image": "images/vqa_1.png"}])])
+    (first,) = read("gar-vqa", [write(tmp_path, [RECORD])])
+    (second,) = read("gar-vqa", [write(tmp_path, [{**RECORD, "image": "images/vqa_1.png"}])])
     both = complete([first], [first, second])
     assert [(item.id, item.prediction) for item in both] == [(first.id, "B"), (second.id, None)]
     with pytest.raises(DataError, match="not in the annotations"):

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import mdvp_bench
+from gartk.evaluation.benchmarks import mdvp_bench
+from tests.evaluation.benches import bench, read, record_of, report
 
 
 def write(folder: Path, records: list[dict[str, Any]], name: str = "records.json") -> Path:
@@ -42,11 +43,11 @@ def test_the_recorded_captions_show_the_published_pairing_to_be_wrong(shared_dir
     if not (folder / "outputs").is_dir():
         pytest.skip(f"no recorded captions in {folder}")
     path = folder / "outputs" / "gar_1b" / "gar_1b.json"
-    captions = mdvp_bench.read([path])
-    assert [mdvp_bench.to_published(i) for i in captions] == json.loads(path.read_text(encoding="utf-8"))
-    items = mdvp_bench.complete(captions, mdvp_bench.read([folder / "mdvp_caption_mask.json"]))
+    captions = read("mdvp", [path])
+    assert [record_of(i) for i in captions] == json.loads(path.read_text(encoding="utf-8"))
+    items = bench("mdvp").complete(captions, read("mdvp", [folder / "mdvp_caption_mask.json"]))
     assert items == captions
-    found = mdvp_bench.score(items)
+    found = report("mdvp", items)
     assert found["same_image"]["published"] == {
         phase: {"same": 1 if phase == "android" else 0, "pairs": 10} for phase in mdvp_bench.PHASES
     }
@@ -59,7 +60,7 @@ def test_the_recorded_captions_show_the_published_pairing_to_be_wrong(shared_dir
 
 
 def test_pairs_are_built_as_published_and_fixed(tmp_path: Path) -> None:
-    items = mdvp_bench.read([write(tmp_path, CAPTIONS)])
+    items = read("mdvp", [write(tmp_path, CAPTIONS)])
     fixed = [
         (p.phase, p.question_id, p.reference, p.prediction) for p in mdvp_bench.pair_answers(items, "fixed")
     ]
@@ -74,7 +75,7 @@ def test_pairs_are_built_as_published_and_fixed(tmp_path: Path) -> None:
 
 def test_reviews_give_the_ratio_of_each_phase_and_the_mean_of_each_column(tmp_path: Path) -> None:
     records = [review("android", 1, "2 4"), review("android", 2, "4 2"), review("web", 1, "2 1")]
-    variants = mdvp_bench.score(mdvp_bench.read([write(tmp_path, records)]))["variants"]
+    variants = report("mdvp", read("mdvp", [write(tmp_path, records)]))["variants"]
     found = variants["published pairing, published replies"]
     assert found["phases"]["android"]["value"] == pytest.approx(100, abs=1e-3)
     assert found["phases"]["web"]["value"] == pytest.approx(50, abs=1e-3)
@@ -89,7 +90,7 @@ def test_an_unreadable_review_and_a_pair_without_one_are_not_hidden(tmp_path: Pa
         review("android", 1, "2 4", pairing="fixed"),
         review("web", 1, "?", pairing="fixed"),
     ]
-    variants = mdvp_bench.score(mdvp_bench.read([write(tmp_path, records)]))["variants"]
+    variants = report("mdvp", read("mdvp", [write(tmp_path, records)]))["variants"]
     published, fixed = (
         variants[f"fixed pairing, {rule} replies"]["phases"] for rule in ("published", "fixed")
     )
@@ -106,13 +107,13 @@ def test_captions_that_were_not_made_are_added_from_the_annotations(tmp_path: Pa
         {"image_path": f"web_detailed_caption/images/{i}.png", "mask_rle": mask, "caption": f"R{i}"}
         for i in (0, 1)
     ]
-    regions = mdvp_bench.read([write(tmp_path, annotated, "annotations.json")])
-    captions = mdvp_bench.read([write(tmp_path, [caption("web", "1.png", "said", "R1")])])
-    both = mdvp_bench.complete(captions, regions)
+    regions = read("mdvp", [write(tmp_path, annotated, "annotations.json")])
+    captions = read("mdvp", [write(tmp_path, [caption("web", "1.png", "said", "R1")])])
+    both = bench("mdvp").complete(captions, regions)
     assert [(item.reference, item.prediction) for item in both] == [("R0", None), ("R1", "said")]
     with pytest.raises(DataError, match="not in the annotations"):
-        mdvp_bench.complete(captions, regions[:1])
-    assert [mdvp_bench.to_published(item) for item in regions] == annotated
+        bench("mdvp").complete(captions, regions[:1])
+    assert [record_of(item) for item in regions] == annotated
 
 
 @pytest.mark.parametrize(
@@ -127,4 +128,4 @@ def test_captions_that_were_not_made_are_added_from_the_annotations(tmp_path: Pa
 )
 def test_a_malformed_record_is_named(tmp_path: Path, record: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*{says}"):
-        mdvp_bench.read([write(tmp_path, [record])])
+        read("mdvp", [write(tmp_path, [record])])

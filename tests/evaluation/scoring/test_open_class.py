@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import open_class
+from gartk.evaluation.benchmarks import open_class
+from tests.evaluation.benches import read, record_of, report
 
 MASK = {"segmentation": [[0, 0, 1, 0, 1, 1]]}
 
@@ -44,8 +45,8 @@ def test_word_sets_are_compared_whatever_the_case() -> None:
 
 def test_the_mean_is_over_objects_and_missing_ones_are_counted(tmp_path: Path) -> None:
     records = [image("a.jpg", dog="a dog", traffic_light="traffic light"), image("b.jpg", cat=None, bus="")]
-    items = open_class.read([write(tmp_path, records)], benchmark="lvis")
-    for variant in open_class.score(items)["variants"].values():
+    items = read("lvis", [write(tmp_path, records)])
+    for variant in report("lvis", items)["variants"].values():
         assert variant == {
             "Sem-IoU": {
                 "value": 50.0,
@@ -55,15 +56,17 @@ def test_the_mean_is_over_objects_and_missing_ones_are_counted(tmp_path: Path) -
                 "text": "50.0 over 3/4 (1 missing)",
             }
         }
-    assert open_class.join_objects(map(open_class.to_published, items)) == records
+    assert open_class.join_objects(map(record_of, items)) == records
 
 
-def test_similarity_is_the_mean_cosine_of_an_encoder(tmp_path: Path) -> None:
+def test_similarity_is_the_mean_cosine_of_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def encode(texts: Sequence[str]) -> list[list[float]]:
         return [[float(len(text)), 1.0 if "dog" in text else -1.0] for text in texts]
 
-    items = open_class.read([write(tmp_path, [image("a.jpg", dog="dog", cat=None)])], benchmark="paco")
-    found = open_class.score(items, encode)["variants"]["osprey"]["Sem-Sim"]
+    items = read("paco", [write(tmp_path, [image("a.jpg", dog="dog", cat=None)])])
+    monkeypatch.setattr(open_class, "find_encoder", lambda _: encode)
+    benchmark = open_class.PACOBenchmark()
+    found = benchmark.aggregate(benchmark.scored(items))["variants"]["osprey"]["Sem-Sim"]
     assert (found["value"], found["scored"], found["total"]) == (pytest.approx(100.0), 1, 2)
     assert open_class.cosine([0.0], [1.0]) is None
 
@@ -81,4 +84,4 @@ def test_similarity_is_the_mean_cosine_of_an_encoder(tmp_path: Path) -> None:
 )
 def test_a_malformed_image_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*{says}"):
-        open_class.read([write(tmp_path, [{**image("a.jpg", dog="dog"), **change}])], benchmark="lvis")
+        read("lvis", [write(tmp_path, [{**image("a.jpg", dog="dog"), **change}])])

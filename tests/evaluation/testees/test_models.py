@@ -12,8 +12,8 @@ import torch
 from gartk.errors import CheckpointError, ConfigError
 from gartk.evaluation.benchmarks.gar_bench import GARVQABenchmark
 from gartk.evaluation.drawing import MarkStyle
+from gartk.evaluation.item import Item
 from gartk.evaluation.options import Calls, mark_style, model_from
-from gartk.evaluation.scoring.items import Item
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.gartk_model import GartkTestee
 from gartk.evaluation.testees.transformers_model import TransformersTestee
@@ -24,6 +24,7 @@ from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench
 from gartk.testing.chat_server import chat_server, pictures_of
 from gartk.testing.toy import toy_model
 from gartk.testing.toy_chat_model import save_toy_chat_model
+from tests.evaluation.benches import with_prompt
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_a_question_without_regions_is_asked_too(
     assistant: RegionAssistant, find: Any, items: list[Item]
 ) -> None:
     bare = replace(items[0], benchmark="realworldqa", masks=(), extra={}, question="What is it?")
-    (answer,) = GartkTestee(assistant, find).answers([bare], max_new_tokens=3)
+    (answer,) = GartkTestee(assistant, find).answers([with_prompt(bare)], max_new_tokens=3)
     assert answer.text is not None
 
 
@@ -246,6 +247,6 @@ def test_marks_are_styled_by_names() -> None:
 
 def test_a_thin_mask_is_seen_by_every_kind(tmp_path: Path, assistant: RegionAssistant) -> None:
     draw_image(tmp_path / "a.png", [])
-    thin = Item("dlc", "1", image="a.png", masks=(rle((40, 30, 41, 31)),), extra={})
+    thin = with_prompt(Item("dlc", "1", image="a.png", masks=(rle((40, 30, 41, 31)),)))
     (answer,) = GartkTestee(assistant, lambda _: tmp_path / "a.png").answers([thin], max_new_tokens=2)
     assert answer.text is not None

@@ -12,12 +12,12 @@ from PIL import Image
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.drawing import PALETTE, MarkStyle
-from gartk.evaluation.prompts import with_prompt
-from gartk.evaluation.scoring.items import Item
+from gartk.evaluation.item import Item
 from gartk.evaluation.testees.seeing import Eyes, Seen
 from gartk.evaluation.testees.visual_prompts import VisualPrompt, focal_crop
 from gartk.regions import Region
 from gartk.testing.benchmark_files import draw_image, rle
+from tests.evaluation.benches import with_prompt
 
 HW = (200, 300)
 

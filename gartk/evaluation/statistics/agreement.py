@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import DataError
-from gartk.evaluation.item_scores import item_scores
-from gartk.evaluation.scoring.items import JUDGE, Item
-from gartk.evaluation.verdicts import Verdict, verdicts_of
+from gartk.evaluation.item import JUDGE, Item
+from gartk.evaluation.judgements import Verdict, replies_of
+from gartk.evaluation.statistics.item_scores import item_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from gartk.evaluation.benchmarks.base import Benchmark
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -61,7 +63,7 @@ class Agreement:
         return f"{self.same}/{self.both} = {self.percent:.1f} %, {name} {kappa}{span}"
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as JSON values, with percent and text."""
+        """Return all of it as JSON values, with percent and text."""
         return {**asdict(self), "percent": self.percent, "text": str(self)}
 
 
@@ -76,11 +78,21 @@ class RankAgreement:
     spearman: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as JSON values."""
+        """Return all of it as JSON values."""
         return asdict(self)
 
 
+def verdicts_of(benchmark: Benchmark, item: Item, judge: str = JUDGE) -> dict[int, Verdict]:
+    """Return a judge's verdicts about an item by question, read tolerantly, None where there is none."""
+    found: dict[int, Verdict] = {}
+    for number, reply in enumerate(replies_of(item, judge)):
+        said = None if reply is None else benchmark.read_reply(item, number, reply).tolerant
+        found[number] = None if said is None else benchmark.verdict(item, number, said)
+    return found
+
+
 def agree(
+    benchmark: Benchmark,
     first: Sequence[Item],
     second: Sequence[Item],
     *,
@@ -89,8 +101,8 @@ def agree(
 ) -> Agreement:
     """Compare the verdicts that two judges gave on the same items, each as ``replies["judge"]``.
 
-    Items meet by sub-task and id. What is compared is what each reply says when read tolerantly: True
-    or False, the option of each question of DLC-Bench, the model's rating in Ferret-Bench and MDVP-Bench.
+    Items meet by sub-task and id. What is compared is what each reply says when read tolerantly, as the
+    benchmark's ``verdict`` tells it: a label, or a rating.
 
     Raises: DataError if no item is in both.
     """
@@ -101,12 +113,12 @@ def agree(
             f"{names[0]} and {names[1]} have no item in common; are these files of one benchmark?"
         )
     alike = [key for key in common if ones[key].prediction == twos[key].prediction]
-    other = sum(len(verdicts_of(ones[key])) for key in common) - sum(
-        len(verdicts_of(ones[key])) for key in alike
+    other = sum(len(verdicts_of(benchmark, ones[key])) for key in common) - sum(
+        len(verdicts_of(benchmark, ones[key])) for key in alike
     )
     pairs: list[tuple[Verdict, Verdict]] = []
     for key in alike:
-        said = verdicts_of(ones[key]), verdicts_of(twos[key])
+        said = verdicts_of(benchmark, ones[key]), verdicts_of(benchmark, twos[key])
         pairs += [(said[0].get(q), said[1].get(q)) for q in dict.fromkeys([*said[0], *said[1]])]
     return compare_verdicts(pairs, names=names, other_prediction=other, seed=seed)
 
@@ -158,7 +170,7 @@ def rank_agreement(scores: Mapping[str, Mapping[str, float]]) -> list[RankAgreem
 
 
 def ranks(scores: Mapping[str, float]) -> dict[str, int]:
-    """Give the rank of each model, 1 for the highest score; equal scores share the better rank."""
+    """Return the rank of each model, 1 for the highest score; equal scores share the better rank."""
     values = sorted(scores.values(), reverse=True)
     return {model: values.index(score) + 1 for model, score in scores.items()}
 
@@ -204,17 +216,16 @@ def _cohen(codes: NDArray[np.int64], weighted: bool) -> float | None:
     return float(cohen_kappa_score(codes[:, 0], codes[:, 1], labels=labels, weights=weights))
 
 
-def headline_scores(benchmark: str, models: Mapping[str, Sequence[Item]]) -> dict[str, float]:
-    """Give the score of each model by which judges are compared; models without one are left out.
+def headline_scores(benchmark: Benchmark, models: Mapping[str, Sequence[Item]]) -> dict[str, float]:
+    """Return the score of each model by which judges are compared; models without one are left out.
 
-    It is the mean over items, of right or wrong in per cent with a missing item as wrong, by the rule
-    that reads replies tolerantly (GAR-Bench-Cap over both kinds, Avg of DLC-Bench, the mean rating).
+    It is the mean over items by the benchmark's headline rule, which reads replies tolerantly; of right or
+    wrong it is in per cent, with a missing item as wrong.
     """
     found = {}
     for model, items in models.items():
         scores = item_scores(benchmark, items)
-        rule = next((name for name in ("tolerant", "fixed") if name in scores.by_rule), None)
-        values = scores.rule(rule)
+        values = scores.rule(scores.headline or None)
         known = [value for value in values if value is not None]
         if known:
             found[model] = 100 * sum(known) / len(values) if scores.is_binary else sum(known) / len(known)

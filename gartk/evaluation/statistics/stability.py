@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.intervals import members
-from gartk.evaluation.item_scores import ItemScores
+from gartk.evaluation.statistics.bootstrap import members
+from gartk.evaluation.statistics.item_scores import ItemScores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Stability:
     same_order: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as JSON values; pairs are named "first > second"."""
+        """Return all of it as JSON values; pairs are named "first > second"."""
         pairs = {
             name: {" > ".join(pair): share for pair, share in getattr(self, name).items()}
             for name in ("ahead", "ties")

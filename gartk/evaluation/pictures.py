@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gartk.errors import DataError, RegionError
-from gartk.evaluation.scoring.items import mask_problem
+from gartk.evaluation.item import mask_problem
 from gartk.regions import Region
 from gartk.regions.images import open_image
 from gartk.regions.masks import tight_box
@@ -20,7 +20,7 @@ from gartk.regions.masks import tight_box
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from gartk.evaluation.scoring.items import Item
+    from gartk.evaluation.item import Item
 
 # Where an item's image lies; None if there is none.
 ImageFinder = Callable[["Item"], "str | Path | None"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation.scoring.items import Fields, read_records, shown
+from gartk.evaluation.item import Fields, read_records, shown
 
 IMAGE = "image"
 _ENDINGS = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp", b"GI": "gif", b"BM": "bmp"}

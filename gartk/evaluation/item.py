@@ -1,9 +1,9 @@
-"""The record that all published benchmarks share, and reading it with errors that name the field."""
+"""The item that all benchmarks share, and reading it from records with errors that name the field."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,13 +16,13 @@ Reply = str | Sequence[str | None]
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a published benchmark: what was asked, what is right, what was said and judged.
+    """One item of a benchmark: what was asked, what is right, what was said and judged.
 
     ``masks`` are mappings as published: RLE (counts a string or a list), polygons, boxes.
     ``prediction`` is None where the model gave none. ``replies`` hold the raw replies of each judge;
     a list where the judge was asked several questions, None in it where a reply is missing.
-    ``scores`` are those of the item alone, where a benchmark scores items one by one.
-    ``extra`` is every other key of the published record, unchanged.
+    ``scores`` are the values of this item alone by rule ("strict"), and by rule and part ("fixed/Pos");
+    None where it is missing. ``extra`` is every other key of the published record, unchanged.
     """
 
     benchmark: str
@@ -35,7 +35,7 @@ class Item:
     prediction: str | None = None
     replies: Mapping[str, Reply] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ class Layout:
     ``needed`` are the parts of the item that a record must have.
     """
 
-    benchmark: str
     id: str = ""
     task: str = ""
     image: str = ""
@@ -60,6 +59,7 @@ class Layout:
 
 
 JUDGE = "judge"
+PROMPT = "prompt"
 
 
 @dataclass(frozen=True)
@@ -74,35 +74,35 @@ class Fields:
         raise DataError(f"{self.where}: field {key!r} {problem}.")
 
     def text(self, key: str) -> str | None:
-        """Give a text, or None where there is none."""
+        """Return a text, or None where there is none."""
         value = self.record.get(key)
         if value is not None and not isinstance(value, str):
             self.fail(key, f"must be a text, not {shown(value)}")
         return value
 
     def needed_text(self, key: str) -> str:
-        """Give a text that must be there."""
+        """Return a text that must be there."""
         value = self.text(key)
         if not value or not value.strip():
             self.fail(key, "is missing" if value is None else "is empty")
         return value
 
     def label(self, key: str) -> str:
-        """Give an id that must be there: a text or a whole number."""
+        """Return an id that must be there: a text or a whole number."""
         value = self.record.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         return self.needed_text(key)
 
     def entries(self, key: str) -> list[Any]:
-        """Give a list that must be there."""
+        """Return a list that must be there."""
         value = self.record.get(key)
         if not isinstance(value, list):
             self.fail(key, "is missing" if value is None else f"must be a list, not {shown(value)}")
         return value
 
     def texts(self, key: str) -> list[str]:
-        """Give a list of texts that must be there."""
+        """Return a list of texts that must be there."""
         values = self.entries(key)
         wrong = [value for value in values if not isinstance(value, str) or not value.strip()]
         if wrong or not values:
@@ -110,7 +110,7 @@ class Fields:
         return values
 
     def masks(self, key: str, *, single: bool) -> tuple[Mapping[str, Any], ...]:
-        """Give the masks, each checked; none where the field is not there."""
+        """Return the masks, each checked; none where the field is not there."""
         value = self.record.get(key)
         if value is None:
             return ()
@@ -143,7 +143,26 @@ def read_files(paths: Iterable[str | Path]) -> list[Fields]:
     return [fields for path in paths for fields in read_records(path)]
 
 
-def to_item(fields: Fields, layout: Layout, *, task: str = "", id_prefix: str = "") -> Item:
+TokenLimit = int | Callable[[Item], int]
+
+
+def token_limit(limit: TokenLimit, item: Item) -> int:
+    """Return how many tokens the answer to an item may have."""
+    return limit(item) if callable(limit) else limit
+
+
+def asked(item: Item) -> str:
+    """Return what a model is asked about an item, as its benchmark's loader wrote it.
+
+    Raises: DataError if the item was not loaded by a benchmark.
+    """
+    prompt = item.extra.get(PROMPT)
+    if not isinstance(prompt, str):
+        raise DataError(f"{item.benchmark} item {item.id}: it has no prompt. Load it with its benchmark.")
+    return prompt
+
+
+def to_item(fields: Fields, layout: Layout, *, benchmark: str, task: str = "", id_prefix: str = "") -> Item:
     """Turn a published record into an item; ``task`` is its sub-task where the record names none.
 
     Raises: DataError if a needed field is missing or a field has the wrong type.
@@ -155,7 +174,7 @@ def to_item(fields: Fields, layout: Layout, *, task: str = "", id_prefix: str = 
     reply = named.text(layout.reply) if layout.reply else None
     masks = named.masks(layout.masks, single=layout.single_mask) if layout.masks else ()
     item = Item(
-        benchmark=layout.benchmark,
+        benchmark=benchmark,
         id=ident,
         task=texts["task"] or task,
         image=image if isinstance(image, str) else None,
@@ -200,7 +219,7 @@ def to_record(item: Item, layout: Layout) -> dict[str, Any]:
 
 
 def check_unique(items: Iterable[Item]) -> list[Item]:
-    """Give the items as they are.
+    """Return the items as they are.
 
     Raises: DataError if two of the same sub-task have one id, since one would count twice.
     """

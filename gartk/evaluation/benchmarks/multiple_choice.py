@@ -1,33 +1,20 @@
-"""Multiple choice: reading the letter of a reply, circular options, V*, MMVP, RealWorldQA and MMStar."""
+"""Multiple choice: reading the letter of a reply, rotated options, and what such benchmarks share."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from gartk.evaluation.scoring.items import (
-    Fields,
-    Item,
-    Layout,
-    check_unique,
-    read_files,
-    to_item,
-    to_record,
-)
-from gartk.evaluation.scoring.rates import Mean, Rate
+from gartk.evaluation.benchmarks.base import Benchmark, Option
+from gartk.evaluation.item import Fields, Item
+from gartk.evaluation.rates import Rate
 
-_SCORED = ("reference",)
-LAYOUTS = {
-    "vstar": Layout("vstar", "question_id", "category", "image", "", "text", "label", "model_output"),
-    "mmvp": Layout("mmvp", "Index", "", "image", "", "Question", "Correct Answer", "model_output"),
-    "realworldqa": Layout("realworldqa", "", "", "image", "", "question", "answer", "model_output"),
-    "mmstar": Layout("mmstar", "index", "category", "image", "", "question", "answer", "model_output"),
-}
 OPTION_KEYS = ("choices", "options", "Options")
 CIRCLE, ROTATION = "circular_id", "rotation"
+LETTER_FROM_CHOICES = "Answer with the option's letter from the given choices directly."
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LABELLED = re.compile(r"\s*\(?([A-Za-z])[.):]\s*(?=\S)")
@@ -65,7 +52,7 @@ def plain(text: str) -> str:
 
 
 def options_from(choices: Sequence[str]) -> dict[str, str]:
-    """Give the options by letter; their own labels ("A. red", "(A) red") count if they are A, B, C ..."""
+    """Return the options by letter; their own labels ("A. red", "(A) red") count if they are A, B, C ..."""
     labels = [_LABELLED.match(choice) for choice in choices[: len(_LETTERS)]]
     if [label[1].upper() if label else "" for label in labels] == list(_LETTERS[: len(labels)]):
         return {
@@ -108,7 +95,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def options_of(item: Item) -> dict[str, str]:
-    """Give an item's options by letter, from its own field or else from its question; {} if none."""
+    """Return an item's options by letter, from its own field or else from its question; {} if none."""
     for key in OPTION_KEYS:
         value = item.extra.get(key)
         if isinstance(value, str):
@@ -121,18 +108,18 @@ def options_of(item: Item) -> dict[str, str]:
 
 
 def reference_letter(reference: str) -> str | None:
-    """Give the letter of a reference "B", "(b)" or "(B) red"; None if it is another text."""
+    """Return the letter of a reference "B", "(b)" or "(B) red"; None if it is another text."""
     match = re.fullmatch(r"\s*(?:\(([A-Za-z])\).*|([A-Za-z])[.)]?\s*)", reference, re.DOTALL)
     return (match[1] or match[2]).upper() if match else None
 
 
 def strict_letter(reply: str) -> str | None:
-    """Give the letter of a reply that is nothing but a letter. Source: GAR-Bench's script."""
+    """Return the letter of a reply that is nothing but a letter. Source: GAR-Bench's script."""
     return reply.upper() if len(reply) == 1 and reply.isascii() and reply.isalpha() else None
 
 
 def lenient_letter(reply: str, options: Mapping[str, str]) -> str | None:
-    """Give the letter that a reply names: "(B)", "a.", "Answer: C", "B. red", or an option's text.
+    """Return the letter that a reply names: "(B)", "a.", "Answer: C", "B. red", or an option's text.
 
     The article of "A dog" is no letter. None if no option is named, two different ones are, or a
     letter stands before another option's text.
@@ -206,22 +193,91 @@ def lenient_verdict(item: Item) -> bool | None:
 VERDICTS = {"strict": strict_verdict, "lenient": lenient_verdict}
 
 
-def letter_variants(items: Sequence[Item], *, sub_tasks: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Score by the strict and by the lenient rule: micro over all items, and for each sub-task."""
-    return {name: by_task(items, [rule(i) for i in items], sub_tasks) for name, rule in VERDICTS.items()}
+def lettered_question(question: str, options: Sequence[str]) -> str:
+    """Return a question with its options as lines "A. text"; options written in it are left out there."""
+    spans = option_spans(question)
+    stem = re.sub(r"\s*\(?[Aa][.):]\s*$", "", question[: spans[0][0]]) if spans else question
+    return "\n".join([stem.strip(), *(f"{k}. {text}" for k, text in zip(_LETTERS, options, strict=False))])
 
 
-def by_task(
-    items: Sequence[Item], verdicts: Sequence[bool | None], sub_tasks: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Count verdicts over all items and over each sub-task; ``sub_tasks`` gives their order and names."""
-    groups: dict[str, list[bool | None]] = {name: [] for name in sub_tasks or ()}
-    for item, verdict in zip(items, verdicts, strict=True):
-        groups.setdefault(item.task, []).append(verdict)
-    tasks = {(sub_tasks or {}).get(task, task): Rate.of(v).to_json() for task, v in groups.items() if v}
-    if set(tasks) == {""}:
-        tasks = {}
-    return {"overall": Rate.of(verdicts).to_json(), "tasks": tasks}
+class MultipleChoice(Benchmark):
+    """What benchmarks with options share: two rules, letters, rotated options.
+
+    strict: the whole reply is the letter (or the text, where the reference is no letter); all else is
+    wrong. lenient: a reply that names no letter is missing. No reply is missing in both. Rotated options
+    (records with ``circular_id`` and ``rotation``, 0 as published) are scored apart, and only their
+    rotation 0 enters the other scores.
+
+    Attributes:
+        sub_tasks: names of the sub-tasks in the order in which they are shown.
+    """
+
+    rules: Sequence[str] = tuple(VERDICTS)
+    max_new_tokens = 16
+    sub_tasks: Mapping[str, str] = {}
+
+    def score(self, item: Item) -> dict[str, float | None]:
+        """Score by the strict and by the lenient rule."""
+        return {name: _number(rule(item)) for name, rule in VERDICTS.items()}
+
+    def variants(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Sum up by each rule over all items and each sub-task, with rotations where there are some."""
+        places = [place for place, item in enumerate(items) if is_as_published(item)]
+        variants: dict[str, Any] = {}
+        for rule in self.rules:
+            sums = self.by_task(items, rule, places=places, names=self.sub_tasks)
+            variants[rule] = sums | self.further_scores(items, rule, places)
+            if rule in VERDICTS and any(CIRCLE in item.extra for item in items):
+                variants[rule]["rotations"] = circular(items, rule)
+        return variants
+
+    def further_scores(self, items: Sequence[Item], rule: str, places: Sequence[int]) -> dict[str, Any]:
+        """Return what a benchmark states beside the share of right answers."""
+        return {}
+
+    def details(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Count how often each letter is right, said strictly and said leniently."""
+        return {"letters": letter_report([item for item in items if is_as_published(item)])}
+
+    def resampling_unit(self, item: Item) -> Hashable | None:
+        """Keep the rotations of a question together."""
+        return ("circle", str(item.extra[CIRCLE])) if CIRCLE in item.extra else None
+
+    def options(self, item: Item) -> list[Option]:
+        """Return the options with their letters, where the answer is one of them."""
+        options = options_of(item)
+        right = reference_letter(item.reference)
+        if right is None:
+            return []
+        said = lenient_letter(item.prediction or "", options)
+        return [Option(f"{k}. {text}", k == right, k == said) for k, text in options.items()]
+
+    def rotations(self, item: Item) -> list[Item]:
+        """Return an item with each rotation of its options, the published order first.
+
+        Rotation r puts option r first and asks for the letter that the right option then has. An item
+        whose answer is no letter of an option comes back alone.
+        """
+        options = options_of(item)
+        right = reference_letter(item.reference)
+        if right is None or right not in options:
+            return [self._numbered(item, 0)]
+        turned = (_rotated(item, len(options), r, right) for r in range(len(options)))
+        return [self._numbered(one, r) for r, one in enumerate(turned)]
+
+    def _numbered(self, item: Item, rotation: int) -> Item:
+        """Mark a rotation as the readers of recorded outputs do, and write its prompt."""
+        extra = {**item.extra, CIRCLE: item.id, ROTATION: rotation}
+        return self.with_prompt(replace(item, id=f"{item.id}+{rotation} {item.id}", extra=extra))
+
+
+def _number(verdict: bool | None) -> float | None:
+    return None if verdict is None else float(verdict)
+
+
+def is_as_published(item: Item) -> bool:
+    """Whether an item's options stand as published, and not rotated."""
+    return item.extra.get(ROTATION, 0) == 0 or CIRCLE not in item.extra
 
 
 def letter_report(items: Sequence[Item]) -> dict[str, dict[str, int]]:
@@ -233,29 +289,32 @@ def letter_report(items: Sequence[Item]) -> dict[str, dict[str, int]]:
     return {k: {"right": right[k], "strict": strict[k], "lenient": lenient[k]} for k in letters}
 
 
-def circular(items: Sequence[Item], *, rule: str = "lenient") -> dict[str, Any]:
+def all_right(verdicts: Sequence[float | None]) -> float | None:
+    """Return 1 if all are right, 0 if one is wrong, None if one is missing and none is wrong."""
+    return 0.0 if 0.0 in verdicts else None if None in verdicts else 1.0
+
+
+def circular(items: Sequence[Item], rule: str) -> dict[str, Rate]:
     """Score questions asked with rotated options: right only if every rotation is; the plain score beside.
 
-    Records of one question share ``circular_id`` and differ in ``rotation``, 0 for the options as published.
     A question counts as missing if no rotation is wrong and a reply or a rotation is missing.
     """
-    circles: dict[str, dict[Any, Item]] = defaultdict(dict)
-    for item in items:
-        if isinstance(item.extra.get(ROTATION), int):
-            circles[str(item.extra.get(CIRCLE))][item.extra[ROTATION]] = item
-    whole: list[bool | None] = []
-    first: list[bool | None] = []
+    circles: dict[str, dict[Any, int]] = defaultdict(dict)
+    for place, item in enumerate(items):
+        if CIRCLE in item.extra and isinstance(item.extra.get(ROTATION), int):
+            circles[str(item.extra[CIRCLE])][item.extra[ROTATION]] = place
+    whole, first, places = [], [], []
     for rotations in circles.values():
-        verdicts = [VERDICTS[rule](item) for item in rotations.values()]
-        wanted = max(len(options_of(item)) for item in rotations.values())
-        verdicts += [None] * (wanted - len(verdicts))
-        whole.append(False if False in verdicts else None if None in verdicts else True)
-        first.append(VERDICTS[rule](rotations[0]) if 0 in rotations else None)
-    return {"circular": Rate.of(whole).to_json(), "plain": Rate.of(first).to_json()}
+        verdicts = [items[place].scores[rule] for place in rotations.values()]
+        wanted = max(len(options_of(items[place])) for place in rotations.values())
+        whole.append(all_right([*verdicts, *[None] * (wanted - len(verdicts))]))
+        first.append(items[rotations[0]].scores[rule] if 0 in rotations else None)
+        places.append(next(iter(rotations.values())))
+    return {"circular": Rate.of(whole, places), "plain": Rate.of(first, places)}
 
 
 def rotation_prefix(fields: Fields) -> str:
-    """Give what tells the id of a rotation of a question from the others; "" for a question as published.
+    """Return what tells the id of a rotation of a question from the others; "" for one as published.
 
     Raises: DataError if ``rotation`` is no whole number from 0.
     """
@@ -267,97 +326,45 @@ def rotation_prefix(fields: Fields) -> str:
     return f"{fields.label(CIRCLE)}+{rotation} "
 
 
-def as_published(items: Sequence[Item]) -> list[Item]:
-    """Give the items without those whose options are rotated."""
-    return [item for item in items if item.extra.get(ROTATION, 0) == 0 or CIRCLE not in item.extra]
+def _rotated(item: Item, count: int, rotation: int, right: str) -> Item:
+    key = next((key for key in OPTION_KEYS if item.extra.get(key)), None)
+    place = (_LETTERS.index(right) - rotation) % count
+    moved = replace(item, reference=_reference(item.reference, right, _LETTERS[place]))
+    if key is None:
+        return replace(moved, question=_turn_text(item.question, rotation))
+    turned: Any = item.extra[key]
+    if isinstance(turned, str):
+        turned = _turn_text(turned, rotation)
+    elif isinstance(turned, dict):
+        turned = dict(zip(turned, _turn(list(turned.values()), rotation), strict=True))
+    else:
+        turned = _turn_list(turned, rotation)
+    return replace(moved, extra={**item.extra, key: turned})
 
 
-def add_rotations(variants: dict[str, Any], items: Sequence[Item]) -> dict[str, Any]:
-    """Add the score of rotated options (see ``circular``) to each variant, where there are some."""
-    rotated = [item for item in items if CIRCLE in item.extra]
-    for name in VERDICTS if rotated else ():
-        variants[name] = {**variants[name], "rotations": circular(rotated, rule=name)}
-    return variants
+def _turn(values: Sequence[str], rotation: int) -> list[str]:
+    return [*values[rotation:], *values[:rotation]]
 
 
-def read(paths: Iterable[str | Path], *, benchmark: str) -> list[Item]:
-    """Read the records of V*, MMVP, RealWorldQA or MMStar with a field ``model_output``.
-
-    The fields are those of the published data sets; options stand in ``choices``, ``options`` or
-    ``Options``, or in the question. An id is unique within its category.
-
-    Raises: DataError if a record lacks its id or its reference, or an id comes twice.
-    """
-    return from_records(read_files(paths), benchmark=benchmark)
+def _turn_list(choices: Sequence[str], rotation: int) -> list[str]:
+    """Rotate choices, each label staying in its place."""
+    texts = list(options_from(choices).values())
+    labels = [choice[: len(choice) - len(text)] for choice, text in zip(choices, texts, strict=True)]
+    return [label + text for label, text in zip(labels, _turn(texts, rotation), strict=True)]
 
 
-def from_records(records: Iterable[Fields], *, benchmark: str) -> list[Item]:
-    """Turn records into items; see ``read``."""
-    layout = LAYOUTS[benchmark]
-    items = []
-    for fields in records:
-        fields.needed_text(layout.reference)
-        for key in OPTION_KEYS:
-            value = fields.record.get(key)
-            if isinstance(value, list):
-                fields.texts(key)
-            elif value is not None and not isinstance(value, str | dict):
-                fields.fail(key, "must be a list, a mapping or a text")
-        if benchmark == "mmvp" and not (re.fullmatch("[1-9][0-9]{0,8}", fields.label("Index"))):
-            fields.fail("Index", "must be a whole number from 1")
-        items.append(to_item(fields, layout, id_prefix=rotation_prefix(fields)))
-    return check_unique(items)
+def _turn_text(text: str, rotation: int) -> str:
+    """Rotate options that are written in a text, all else staying in its place."""
+    spans = option_spans(text)
+    texts = _turn([text[start:end] for start, end in spans], rotation)
+    parts, at = [], 0
+    for (start, end), option in zip(spans, texts, strict=True):
+        parts += [text[at:start], option]
+        at = end
+    return "".join(parts) + text[at:]
 
 
-def to_published(item: Item) -> dict[str, Any]:
-    """Turn an item back into the published record."""
-    return to_record(item, LAYOUTS[item.benchmark])
-
-
-def score(items: Sequence[Item]) -> dict[str, Any]:
-    """Score V*, MMVP, RealWorldQA or MMStar by the strict and by the lenient rule.
-
-    strict: the whole reply is the letter (or the text, where the reference is no letter); all else is
-    wrong. lenient: a reply that names no letter is missing. No reply is missing in both. MMVP adds
-    ``pairs``: both images 2k-1 and 2k right. MMStar adds the macro means over its categories and over
-    its finer ones (``l2_category``). Rotated options (see ``circular``) are scored apart, and only their
-    rotation 0 enters the other scores.
-    """
-    plain_items = as_published(items)
-    variants: dict[str, Any] = {}
-    for name, rule in VERDICTS.items():
-        verdicts = [rule(item) for item in plain_items]
-        variants[name] = by_task(plain_items, verdicts) | _further(plain_items, verdicts)
-    return {"variants": add_rotations(variants, items), "letters": letter_report(plain_items)}
-
-
-def _further(items: Sequence[Item], verdicts: Sequence[bool | None]) -> dict[str, Any]:
-    benchmark = items[0].benchmark if items else ""
-    if benchmark == "mmvp":
-        return {"pairs": _pairs(items, verdicts).to_json()}
-    if benchmark == "mmstar":
-        fine = [str(item.extra.get("l2_category", "")) for item in items]
-        return {
-            "macro_category": _macro([item.task for item in items], verdicts).to_json(),
-            "macro_l2_category": _macro(fine, verdicts).to_json(),
-        }
-    return {}
-
-
-def _pairs(items: Sequence[Item], verdicts: Sequence[bool | None]) -> Rate:
-    pairs: dict[int, list[bool | None]] = defaultdict(list)
-    for item, verdict in zip(items, verdicts, strict=True):
-        pairs[(int(str(item.extra["Index"])) - 1) // 2].append(verdict)
-    whole = []
-    for pair in pairs.values():
-        both = [*pair, None][:2] if len(pair) < 2 else pair
-        whole.append(False if False in both else None if None in both else True)
-    return Rate.of(whole)
-
-
-def _macro(groups: Sequence[str], verdicts: Sequence[bool | None]) -> Mean:
-    """The mean of the groups' percentages; a missing item is no hit in its group, as in ``Rate``."""
-    members: dict[str, list[bool | None]] = defaultdict(list)
-    for group, verdict in zip(groups, verdicts, strict=True):
-        members[group].append(verdict)
-    return Mean.of(Rate.of(v).percent for v in members.values())
+def _reference(reference: str, right: str, letter: str) -> str:
+    """Write another letter into a reference "B", "(b)" or "(B) red"."""
+    at = reference.upper().index(right)
+    return reference[:at] + (letter if reference[at].isupper() else letter.lower()) + reference[at + 1 :]

@@ -1,1 +1,0 @@
-"""Records and scorers of the published benchmarks; they need the standard library alone."""

@@ -1,0 +1,1 @@
+"""How sure scores are, how far judges agree, and what a part of the items would say."""

@@ -9,15 +9,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
 from gartk.evaluation.benchmarks.judged_captions import RatedCaptions, check_scores, mean_ratings
 from gartk.evaluation.item import Fields, Item, Layout, read_records, to_item
 from gartk.evaluation.judgements import JudgeQuestion
-from gartk.evaluation.pictures import Pictures
 from gartk.evaluation.rates import Ratio
 from gartk.registry import BENCHMARKS
+
+if TYPE_CHECKING:
+    from gartk.evaluation.pictures import Pictures
 
 JUDGED = Path("ferret_gpt4_data") / "refer_desc"
 CONTEXT = "context"

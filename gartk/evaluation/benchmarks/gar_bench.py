@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.benchmarks.judged_captions import JudgedCaptions, words_of
 from gartk.evaluation.benchmarks.multiple_choice import MultipleChoice, options_from, rotation_prefix
 from gartk.evaluation.item import JUDGE, Fields, Item, Layout, to_item
 from gartk.evaluation.judgements import JudgeQuestion, Part, Reading
-from gartk.evaluation.pictures import Pictures
 from gartk.evaluation.rates import Rate
 from gartk.registry import BENCHMARKS
+
+if TYPE_CHECKING:
+    from gartk.evaluation.pictures import Pictures
 
 SOURCE = "the release of Grasp Any Region (its folder evaluation/GAR-Bench, or the data set GAR-Bench)"
 LETTER_ONLY = "Answer with the correct option's letter directly."

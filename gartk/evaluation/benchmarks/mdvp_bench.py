@@ -11,7 +11,7 @@ import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gartk.errors import DataError
 from gartk.evaluation.benchmarks.judged_captions import (
@@ -22,9 +22,11 @@ from gartk.evaluation.benchmarks.judged_captions import (
 )
 from gartk.evaluation.item import Fields, Item, Layout, check_unique, read_files, to_item, to_record
 from gartk.evaluation.judgements import JudgeQuestion
-from gartk.evaluation.pictures import ImageFinder, Pictures
 from gartk.evaluation.rates import Mean, Ratio
 from gartk.registry import BENCHMARKS
+
+if TYPE_CHECKING:
+    from gartk.evaluation.pictures import ImageFinder, Pictures
 
 Pairing = Literal["published", "fixed"]
 

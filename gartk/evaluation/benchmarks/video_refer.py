@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.benchmarks.judged_captions import JudgedCaptions
@@ -21,9 +21,11 @@ from gartk.evaluation.benchmarks.multiple_choice import (
 )
 from gartk.evaluation.item import JUDGE, Fields, Item, Layout, is_number, shown, to_item
 from gartk.evaluation.judgements import JudgeQuestion, Reading, Verdict
-from gartk.evaluation.pictures import ImageFinder, Pictures
 from gartk.evaluation.rates import Mean
 from gartk.registry import BENCHMARKS
+
+if TYPE_CHECKING:
+    from gartk.evaluation.pictures import ImageFinder, Pictures
 
 DESCRIBE_IN_VIDEO = "Please give a detailed description of the highlighted object [<Prompt0>] in the video."
 DIMENSIONS = (

@@ -94,16 +94,6 @@ def norm_to_crop(coords_norm: Tensor, crop_norm: Tensor) -> Tensor:
     return (coords_norm - origin.repeat(2)) / size.repeat(2)
 
 
-def boxes_scaled_twice(boxes_norm: Tensor, image_index: Tensor, grids: Sequence[TileGrid]) -> Tensor:
-    """Divide boxes by the pixels of a feature cell, as the authors' release does once too often.
-
-    Shapes: boxes_norm (K, 4); image_index (K,), the grid of each box; returns (K, 4).
-    Source: the release scales a box to cells and gives RoIAlign the scale again; see ``gartk.compat``.
-    """
-    cell_px = boxes_norm.new_tensor([grid.patch_px * grid.pool for grid in grids])
-    return boxes_norm / cell_px[image_index][:, None]
-
-
 def split_canvas(canvas: Tensor, grid: TileGrid) -> Tensor:
     """Cut a canvas into its tiles in raster order.
 

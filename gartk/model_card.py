@@ -68,7 +68,7 @@ def model_card(packed: Packed, model: RegionVLM, *, name: str = "path/to/this/fo
     dtype = str(packed.dtype).removeprefix("torch.")
     rows.append(f"| all | {sum(counts.values()):,} parameters, {dtype} |")
     rows.append(f"| tokens per region | {model.region_extractor.num_tokens} |")
-    on = ", ".join(f"`{switch}`" for switch in model.release_compat.on())
+    on = ", ".join(f"`{switch}`" for switch in cfg.get("release_compat", {}))
     compat = f"It keeps these deviations of the authors' release: {on}; see `gartk.compat`." if on else ""
     return _CARD.format(
         title=f"{cfg['vision']['type']} with {cfg['llm']['type']}",

@@ -79,6 +79,7 @@ class PartRegistry:
         self._locations = tuple(locations)
         self._parts: dict[str, Callable[..., Any]] = {}
         self._owners: dict[str, str] = {}
+        self._options: dict[str, str] = {}
         self._builtins_loaded = False
 
     # ---- registering ------------------------------------------------------------------------
@@ -86,17 +87,21 @@ class PartRegistry:
     @overload
     def register(self, part: Part) -> Part: ...
     @overload
-    def register(self, part: None = None, *, name: str | None = None) -> Callable[[Part], Part]: ...
+    def register(
+        self, part: None = None, *, name: str | None = None, option: str | None = None
+    ) -> Callable[[Part], Part]: ...
 
-    def register(self, part: Any = None, *, name: str | None = None) -> Any:
+    def register(self, part: Any = None, *, name: str | None = None, option: str | None = None) -> Any:
         """Register a class or function: ``@REG.register()``, ``@REG.register(name='acme.Star')``.
 
-        The key is the class name where no name is given. The same object may be registered again.
+        The key is the class name where no name is given. The same object may be registered again. A
+        subclass registered with an ``option`` is built in place of its base class where a config has that
+        argument.
 
         Raises: ConfigError for a key that another object holds, a malformed key, or no callable.
         """
         if part is None:
-            return lambda decorated: self._add(decorated, name)
+            return lambda decorated: self._add(decorated, name, option)
         return self._add(part, name)
 
     def register_module(
@@ -116,8 +121,9 @@ class PartRegistry:
         """Forget a key; nothing happens when it is not known."""
         self._parts.pop(key, None)
         self._owners.pop(key, None)
+        self._options = {option: own for option, own in self._options.items() if own != key}
 
-    def _add(self, part: Part, name: str | None) -> Part:
+    def _add(self, part: Part, name: str | None, option: str | None = None) -> Part:
         if not callable(part):
             raise ConfigError(
                 f"{self.name}.register got {part!r}, which is neither a class nor a function.\n"
@@ -145,6 +151,8 @@ class PartRegistry:
             self._parts[key] = part
             own = SCOPE if entry.is_builtin else getattr(part, "__module__", "?")
             self._owners[key] = recorder.plugin if recorder is not None else own
+        if option is not None:
+            self._options[option] = key
         return part
 
     # ---- looking up -------------------------------------------------------------------------
@@ -266,6 +274,7 @@ class PartRegistry:
         if not callable(part):
             part = self.get(part, path=path)
         arguments = {**extra, **arguments}
+        part = self._with_options(part, arguments)
         parameters = _parameters(part)
         for key, value in (offer or {}).items():
             if parameters is not None and key in parameters:
@@ -276,6 +285,14 @@ class PartRegistry:
             return part(**arguments)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{here}: {_label(part)} refused its arguments: {error}") from error
+
+    def _with_options(self, part: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return the subclass of a part that is registered for an option among the arguments, or the part."""
+        for option, key in self._options.items():
+            other = self._parts[key]
+            if option in arguments and inspect.isclass(part) and issubclass(other, part):  # type: ignore[arg-type]
+                return other
+        return part
 
 
 def declares(part: Callable[..., Any], parameter: str) -> bool:
@@ -360,7 +377,7 @@ CONNECTORS = PartRegistry("CONNECTORS", locations=["gartk.models.connectors"])
 PROMPT_ENCODERS = PartRegistry("PROMPT_ENCODERS", locations=["gartk.models.prompts"])
 REGION_EXTRACTORS = PartRegistry("REGION_EXTRACTORS", locations=["gartk.models.extractors"])
 LLMS = PartRegistry("LLMS", locations=["gartk.models.llms"])
-MODELS = PartRegistry("MODELS", locations=["gartk.models.region_vlm"])
+MODELS = PartRegistry("MODELS", locations=["gartk.models.region_vlm", "gartk.compat.region_vlm"])
 TILERS = PartRegistry(
     "TILERS", locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"]
 )

@@ -149,9 +149,8 @@ class EncodedSample:
     Shapes: pixels (T, 3, h, w) float; input_ids (L,) int64; labels (L,) int64 with -100 where
     nothing is predicted; region_masks (R, T, h, w) bool on the tiles (thumbnail included, in tile
     order); boxes_norm (R, 4); points: R tensors (P, 3) of x_norm, y_norm, label (1 inside, 0
-    outside); token_index (R,) int64, the number of the ``<Prompt i>`` that stands for each region in
-    the ids, 0 to R - 1 where None; crops: R of them, for extractors that need crops. Where nobody looks
-    at the whole image, T is 0.
+    outside); crops: R of them, for extractors that need crops. Where nobody looks at the whole image, T
+    is 0.
     """
 
     pixels: Tensor
@@ -163,7 +162,6 @@ class EncodedSample:
     points: list[Tensor]
     id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
-    token_index: Tensor | None = None
     crops: Crops | None = None
 
 
@@ -172,9 +170,8 @@ class RegionBatch:
     """All K regions of a batch, flat, in sample-then-prompt order.
 
     Shapes: boxes_norm (K, 4); image_index (K,) int64, the image a region lies in; prompt_index
-    (K,) int64, its number within its sample; masks: one (R_b, T_b, h, w) bool tensor per image;
-    points: K tensors (P, 3); token_index (K,) int64, the number of the ``<Prompt i>`` that stands for
-    each region in the ids, which is prompt_index where None.
+    (K,) int64, its number within its sample, which is that of its ``<Prompt i>``; masks: one
+    (R_b, T_b, h, w) bool tensor per image; points: K tensors (P, 3).
     """
 
     boxes_norm: Tensor
@@ -182,15 +179,9 @@ class RegionBatch:
     prompt_index: Tensor
     masks: list[Tensor]
     points: list[Tensor]
-    token_index: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.image_index.numel())
-
-    @property
-    def tokens(self) -> Tensor:
-        """The number of every region's ``<Prompt i>`` and placeholders in the ids: (K,)."""
-        return self.prompt_index if self.token_index is None else self.token_index
 
 
 @dataclass

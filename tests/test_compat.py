@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from torch import Tensor
 
 import gartk
 import gartk.compat
-from gartk.compat import AS_RELEASED, ReleaseCompat, extend_prompts
+from gartk.compat import AS_RELEASED, ReleaseCompat, ReleaseRegionVLM, extend_prompts
+from gartk.compat.geometry import bicubic_masks, boxes_px, masks_of_ids, paint_ids, tile_ids
+from gartk.compat.numbering import as_regions, consecutive_placeholders
+from gartk.compat.processor import SEVERAL, ReleaseProcessor
 from gartk.data.collate import collate
-from gartk.data.processor import RegionProcessor
-from gartk.data.prompting import PromptTemplate, by_region
-from gartk.data.release import SEVERAL, bicubic_masks, boxes_px, masks_of_ids, paint_ids, tile_ids
+from gartk.data.prompting import PromptTemplate
 from gartk.data.tiling import AnyResTiler
 from gartk.errors import ConfigError, RegionError
 from gartk.inference.api import RegionAssistant
@@ -47,10 +49,10 @@ def only(*names: str) -> ReleaseCompat:
     return ReleaseCompat(**dict.fromkeys(names, True))
 
 
-def processor(compat: ReleaseCompat | None = None, **changes: Any) -> RegionProcessor:
+def processor(compat: ReleaseCompat | None = None, **changes: Any) -> ReleaseProcessor:
     tiler = AnyResTiler(56, max_num_tiles=4)
-    settings = {"tokens_per_region": 3, "compat": compat, **changes}
-    return RegionProcessor(tiler, TOKENIZER, TOKENS, ChatFormat(**CHAT), **settings)
+    settings = {"tokens_per_region": 3, "compat": compat or ReleaseCompat(), **changes}
+    return ReleaseProcessor(tiler, TOKENIZER, TOKENS, ChatFormat(**CHAT), **settings)
 
 
 def rectangle(top: int, left: int, bottom: int, right: int, hw: tuple[int, int] = (40, 60)) -> Region:
@@ -73,7 +75,33 @@ TWO = rectangle(10, 20, 35, 55)
 
 def test_all_switches_are_off_by_default() -> None:
     assert ReleaseCompat().on() == {}
-    assert MODELS.build(toy_model()).release_compat == ReleaseCompat()
+    model = MODELS.build(toy_model())
+    assert type(model) is RegionVLM
+    assert ReleaseCompat.of(model) == ReleaseCompat()
+
+
+def test_a_config_with_switches_builds_the_model_that_keeps_them_and_so_does_its_checkpoint() -> None:
+    model = MODELS.build(toy_model(release_compat={"double_bos": True, "inclusive_box": False}))
+    assert type(model) is ReleaseRegionVLM
+    saved = model.saved_cfg()
+    assert (saved["type"], saved["release_compat"]) == ("ReleaseRegionVLM", {"double_bos": True})
+    assert ReleaseCompat.of(model) == only("double_bos")
+    assert type(model.make_processor()) is ReleaseProcessor
+
+
+def test_without_any_switch_on_ids_tensors_and_logits_are_those_of_a_plain_model() -> None:
+    torch.manual_seed(0)
+    plain: RegionVLM = MODELS.build(toy_model())
+    torch.manual_seed(0)
+    off: RegionVLM = MODELS.build(toy_model(release_compat={}))
+    samples = [toy_sample((70, 112), n, seed=n) for n in (1, 3)]
+    one, other = (one_batch(model, *samples) for model in (plain, off))
+    for name in ("input_ids", "labels", "attention_mask"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert torch.equal(one.regions.boxes_norm, other.regions.boxes_norm)
+    assert all(torch.equal(a, b) for a, b in zip(one.regions.masks, other.regions.masks, strict=True))
+    with torch.no_grad():
+        assert torch.equal(plain(one), off(other))
 
 
 def test_the_released_weights_have_all_switches_on_but_the_evaluations_mix_up_of_boxes() -> None:
@@ -113,6 +141,30 @@ def test_every_switch_is_saved_with_a_checkpoint_and_can_be_changed_when_loading
     assert gartk.load(tmp_path, device="cpu").model.release_compat == only(name)
     off = gartk.load(tmp_path, device="cpu", release_compat={name: False}).model
     assert off.release_compat == ReleaseCompat()
+
+
+@pytest.mark.parametrize("switches", [None, {"double_bos": True, "last_mask_box": True}])
+def test_a_checkpoint_of_a_plain_model_with_or_without_switches_is_loaded_with_others(
+    tmp_path: Path, switches: dict[str, bool] | None
+) -> None:
+    """What older checkpoints say: the type is RegionVLM whatever is switched on."""
+    save_model(MODELS.build(toy_model()), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model"]["type"] == "RegionVLM"
+    if switches is not None:
+        config["model"]["release_compat"] = switches
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    assert ReleaseCompat.of(load_model(tmp_path)) == only(*(switches or {}))
+    changed = {"double_scaled_roi": True, "last_mask_box": False}
+    loaded = gartk.load(tmp_path, device="cpu", release_compat=changed).model
+    assert type(loaded) is ReleaseRegionVLM
+    assert loaded.release_compat == only("double_scaled_roi", *(["double_bos"] if switches else []))
+
+
+def test_an_unknown_switch_when_loading_is_a_config_error(tmp_path: Path) -> None:
+    save_model(MODELS.build(toy_model()), tmp_path)
+    with pytest.raises(ConfigError, match=r"model\.release_compat has no switch 'double_boss'"):
+        gartk.load(tmp_path, device="cpu", release_compat={"double_boss": True})
 
 
 def test_a_config_file_can_be_loaded_with_switches(tmp_path: Path) -> None:
@@ -350,14 +402,28 @@ def test_a_question_that_names_its_single_region_is_worded_as_those_about_severa
 
 
 def test_prompts_in_an_answer_are_given_back_as_the_regions_they_stand_for() -> None:
-    assert by_region("<Prompt1> is left of <Prompt0>.", [1]) == "<Prompt0> is left of <Prompt0>."
-    assert by_region("<Prompt1> <Prompt0>", [0, 1]) == "<Prompt1> <Prompt0>"
+    assert as_regions("<Prompt1> is left of <Prompt0>.", [1]) == "<Prompt0> is left of <Prompt0>."
+    assert as_regions("<Prompt1> <Prompt0>", [0, 1]) == "<Prompt1> <Prompt0>"
+
+
+def test_an_answer_to_learn_from_names_its_single_region_by_the_prompt_it_is_called_by() -> None:
+    trained = sample(ONE, answer="<Prompt0> is red, not <Prompt1>.")
+    ids = processor(only("release_wording"), training=True)(trained).input_ids
+    names = [TOKENIZER.get_vocab()[f"<Prompt{number}>"] for number in (0, 1)]
+    assert [int((ids == name).sum()) for name in names] == [0, 3], "a prompt of no region is plain text"
+
+
+def test_placeholders_are_renumbered_row_by_row_in_the_order_of_their_numbers() -> None:
+    ids = torch.tensor([[1, 50, 50, 9, 70, 70], [60, 60, 2, 50, 50, 0], [3, 3, 3, 3, 3, 3]])
+    renumbered = consecutive_placeholders(ids, [70, 60, 50])
+    assert renumbered.tolist() == [[1, 60, 60, 9, 70, 70], [70, 70, 2, 60, 60, 0], [3] * 6]
+    assert torch.equal(consecutive_placeholders(renumbered, [70, 60, 50]), renumbered)
 
 
 def test_a_single_region_needs_the_prompt_it_is_called_by() -> None:
     model = MODELS.build(toy_model(llm=toy_llm(num_prompts=1), release_compat={"release_wording": True}))
     unnamed = toy_sample((56, 56), 1, turns=[("What is it?", "a cup")])
-    with pytest.raises(RegionError, match=r"called by the prompts \[1\].*has <Prompt0> to <Prompt0>"):
+    with pytest.raises(RegionError, match=r"calls a single region <Prompt1>.*has <Prompt0> to <Prompt0>"):
         model.make_processor()(unnamed)
 
 
@@ -428,7 +494,9 @@ def test_single_and_several_regions_can_share_a_batch(released: RegionAssistant)
     turns = [("What is it?", "a cup")]
     samples = [toy_sample((56, 112), n, seed=n, turns=turns, answered=False) for n in (1, 3)]
     batch = one_batch(model, *samples)
-    assert batch.regions.tokens.tolist() == [1, 0, 1, 2]
+    placeholders = [[number for number, token in enumerate(model.llm.region_ids) if token in row]
+                    for row in batch.input_ids.tolist()]  # fmt: skip
+    assert placeholders == [[1], [0, 1, 2]]
     assert batch.regions.prompt_index.tolist() == [0, 0, 1, 2]
     with torch.no_grad():
         together = model(batch)[:, -1]

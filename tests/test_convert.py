@@ -143,7 +143,7 @@ def test_a_model_trained_from_the_base_gets_the_token_of_the_background(tmp_path
     vocab = twin.llm.tokenizer.get_vocab()
     assert vocab["<NO_Prompt>"] == vocab["<Prompt4>"] + 1 == own.llm.embed_rows
     assert torch.equal(twin.llm.lm.model.embed_tokens.weight[:-1], own.llm.lm.model.embed_tokens.weight)
-    assert twin.release_compat == ReleaseCompat()
+    assert ReleaseCompat.of(twin) == ReleaseCompat()
 
 
 @pytest.mark.parametrize("name", ["gar_1b", "gar_8b"])

@@ -20,7 +20,7 @@ import gartk
 # "x.__init__" is the file of package x alone. Imports under TYPE_CHECKING may point upwards.
 LAYERS = (
     "errors",
-    "structures, compat.switches",
+    "structures",
     "geometry, registry plugins, io",
     "config",
     "regions.images",
@@ -38,8 +38,9 @@ LAYERS = (
     "models.__init__",
     "engine",
     "inference",
+    "compat",
     "evaluation",
-    "compat, model_card",
+    "model_card",
     "hf",
     "convert",
     "doctor account, testing",

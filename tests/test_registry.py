@@ -109,6 +109,38 @@ def test_build_takes_a_name_a_class_and_an_mmengine_config(registry: PartRegistr
     assert dict(config.shape) == {"type": "Square", "side": 2}
 
 
+class Framed(Square):
+    """A square that takes one argument more."""
+
+    def __init__(self, *, frame: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.frame = frame
+
+
+def test_a_subclass_with_an_option_is_built_where_a_config_has_that_argument(registry: PartRegistry) -> None:
+    registry.register(Square)
+    registry.register(option="frame")(Framed)
+    assert type(registry.build({"type": "Square", "side": 1})) is Square
+    framed = registry.build({"type": "Square", "side": 1, "frame": 2})
+    assert (type(framed), framed.side, framed.frame) == (Framed, 1, 2)
+    assert type(registry.build({"type": Square, "side": 1, "frame": 2})) is Framed
+    assert type(registry.build({"type": "Framed", "side": 1, "frame": 2})) is Framed
+    registry.unregister("Framed")
+    with pytest.raises(ConfigError, match="does not take: 'frame'"):
+        registry.build({"type": "Square", "side": 1, "frame": 2})
+
+
+def test_an_option_of_one_class_is_none_of_another(registry: PartRegistry) -> None:
+    class Circle:
+        def __init__(self, radius: int) -> None:
+            self.radius = radius
+
+    registry.register(Circle)
+    registry.register(option="frame")(Framed)
+    with pytest.raises(ConfigError, match="Circle does not take: 'frame'"):
+        registry.build({"type": "Circle", "radius": 1, "frame": 2})
+
+
 def test_what_the_config_states_wins_and_offers_go_only_to_who_declares_them(registry: PartRegistry) -> None:
     registry.register(Square)
     built = registry.build(

@@ -1,7 +1,9 @@
 """Everything about the authors' release: its deviations as switches, its forward pass, more prompts.
 
 The published weights were trained and asked by code that differs from the paper, or from what one would
-expect, in the ways below. Each is one switch of ``RegionVLM(release_compat=dict(...))``, off by default;
+expect, in the ways below. Each is one switch of ``release_compat=dict(...)`` in the config of a model, off
+by default; a config with it builds a ReleaseRegionVLM in place of a RegionVLM, and samples are then encoded
+by a ReleaseProcessor;
 ``gartk.load`` switches on what belongs to the release's weights (``AS_RELEASED``: all but last_mask_box), and
 ``gartk.load(..., release_compat=dict(double_scaled_roi=False))`` changes single ones. They are saved with a
 checkpoint. Mask prompts as one union, too, are as released: ``MaskPrompt(mode="union")``, the default.
@@ -57,7 +59,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gartk.compat.extend import extend_prompts
     from gartk.compat.forward import ReleaseOutput, forward_release
-    from gartk.compat.switches import AS_RELEASED, ReleaseCompat
+    from gartk.compat.region_vlm import AS_RELEASED, ReleaseRegionVLM
+    from gartk.compat.switches import ReleaseCompat
     from gartk.models.llms.extension import PromptExtension
 
 __all__ = [
@@ -65,16 +68,18 @@ __all__ = [
     "PromptExtension",
     "ReleaseCompat",
     "ReleaseOutput",
+    "ReleaseRegionVLM",
     "extend_prompts",
     "forward_release",
 ]
 
 # The switches are read by data workers that need nothing else of this package.
 _LAZY = {
-    "AS_RELEASED": "gartk.compat.switches",
+    "AS_RELEASED": "gartk.compat.region_vlm",
     "PromptExtension": "gartk.models.llms.extension",
     "ReleaseCompat": "gartk.compat.switches",
     "ReleaseOutput": "gartk.compat.forward",
+    "ReleaseRegionVLM": "gartk.compat.region_vlm",
     "extend_prompts": "gartk.compat.extend",
     "forward_release": "gartk.compat.forward",
 }

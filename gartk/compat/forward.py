@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gartk.compat.numbering import consecutive_placeholders, numbers_in
 from gartk.data.prompting import IGNORE
 from gartk.errors import ConfigError, DataError, RegionError
 from gartk.inference.api import RegionAssistant
@@ -93,7 +94,7 @@ def forward_release(
         new = model.llm.generate(inputs.embeddings[:, :start], *prefix, max_new_tokens=max_new_tokens)
     return ReleaseOutput(
         image_features=features[0].tokens.unflatten(0, (grid.num_tiles, -1)),
-        replayed=_replayed(model, batch, inputs.embeddings),
+        replayed=_replayed(model, input_ids[0].to(model.device), inputs.embeddings),
         inputs_embeds=inputs.embeddings,
         logits=logits,
         loss=loss,
@@ -188,8 +189,7 @@ def _batch(
         raise RegionError(
             f"boxes names the tokens {strange}; placeholders of regions are {model.llm.region_ids}."
         )
-    present = set(ids.unique().tolist())
-    numbers = [i for i, token in enumerate(model.llm.region_ids) if token in present]
+    numbers = numbers_in(ids[0], model.llm.region_ids)
     missing = [model.llm.region_ids[i] for i in numbers if model.llm.region_ids[i] not in given]
     if missing:
         raise RegionError(f"input_ids has placeholders {missing}, but boxes has no box for them.")
@@ -203,23 +203,19 @@ def _batch(
         prompt_index=torch.arange(count, device=device),
         masks=[torch.zeros((count, grid.num_tiles, *grid.tile_hw), dtype=torch.bool, device=device)],
         points=[torch.zeros((0, 3), device=device)] * count,
-        token_index=torch.tensor(numbers, dtype=torch.long, device=device),
     )
     dtype = next(model.vision.parameters()).dtype
     return Batch(
         pixels=[pixels.to(device, dtype)],
         grids=[grid],
         regions=regions,
-        input_ids=ids,
+        input_ids=consecutive_placeholders(ids, model.llm.region_ids),
         labels=torch.full_like(ids, IGNORE) if labels is None else labels.to(device),
         attention_mask=torch.ones_like(ids),
     )
 
 
-def _replayed(model: RegionVLM, batch: Batch, embeddings: Tensor) -> dict[int, Tensor]:
+def _replayed(model: RegionVLM, row: Tensor, embeddings: Tensor) -> dict[int, Tensor]:
     """The local tokens of every prompt, as they stand in the embedded text."""
-    row = batch.input_ids[0]
-    return {
-        int(number): embeddings[0, row == model.llm.region_ids[int(number)]]
-        for number in batch.regions.tokens
-    }
+    ids = model.llm.region_ids
+    return {number: embeddings[0, row == ids[number]] for number in numbers_in(row, ids)}

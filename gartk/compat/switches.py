@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from gartk.models.region_vlm import RegionVLM
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,19 @@ class ReleaseCompat:
     def from_cfg(
         cls, cfg: Mapping[str, Any] | ReleaseCompat | None, *, path: str = "release_compat"
     ) -> ReleaseCompat:
-        """Read switches from a config; None is all off.
+        """Return the switches of a config; None is all off.
 
         Raises: ConfigError for an unknown name (with near matches) or a value that is not a bool.
         """
-        return cfg if isinstance(cfg, ReleaseCompat) else cls().changed(cfg or {}, path=path)
-
-    def changed(self, cfg: Mapping[str, Any], *, path: str = "release_compat") -> ReleaseCompat:
-        """Give a copy with single switches set otherwise.
-
-        Raises: ConfigError as ``from_cfg``.
-        """
-        if not isinstance(cfg, Mapping):
+        if isinstance(cfg, ReleaseCompat):
+            return cfg
+        given = {} if cfg is None else cfg
+        if not isinstance(given, Mapping):
             raise ConfigError(
                 f"{path} must be a dict of switches, e.g. dict(double_scaled_roi=True); got {cfg!r}."
             )
-        known = [field.name for field in fields(self)]
-        for name, value in cfg.items():
+        known = [field.name for field in fields(cls)]
+        for name, value in given.items():
             if name not in known:
                 raise ConfigError(
                     f"{path} has no switch {name!r}.\n  {did_you_mean(str(name), known)}"
@@ -55,15 +54,13 @@ class ReleaseCompat:
                 )
             if not isinstance(value, bool):
                 raise ConfigError(f"{path}.{name} must be True or False; got {value!r}.")
-        return replace(self, **cfg)
+        return cls(**given)
+
+    @classmethod
+    def of(cls, model: RegionVLM) -> ReleaseCompat:
+        """Return the switches of a model; one without any has all off."""
+        return cls.from_cfg(model.saved_cfg().get("release_compat"))
 
     def on(self) -> dict[str, bool]:
-        """The switches that are on, as a config."""
+        """Return the switches that are on, as a config."""
         return {field.name: True for field in fields(self) if getattr(self, field.name)}
-
-
-# How the published weights were trained and are asked. That the boxes of several regions were mixed up
-# when the release was evaluated (last_mask_box) is no property of the weights.
-AS_RELEASED = ReleaseCompat(
-    double_scaled_roi=True, inclusive_box=True, id_map_bicubic=True, double_bos=True, release_wording=True
-)

@@ -46,19 +46,12 @@ def collate(
 
 def _join_regions(samples: Sequence[EncodedSample]) -> RegionBatch:
     counts = torch.tensor([len(sample.boxes_norm) for sample in samples])
-    own = [torch.arange(int(count)) for count in counts]
-    named = [sample.token_index for sample in samples]
     return RegionBatch(
         boxes_norm=torch.cat([sample.boxes_norm for sample in samples]),
         image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
-        prompt_index=torch.cat(own),
+        prompt_index=torch.cat([torch.arange(int(count)) for count in counts]),
         masks=[sample.region_masks for sample in samples],
         points=[points for sample in samples for points in sample.points],
-        token_index=(
-            torch.cat([o if n is None else n for o, n in zip(own, named, strict=True)])
-            if any(n is not None for n in named)
-            else None
-        ),
     )
 
 

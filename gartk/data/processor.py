@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gartk.compat.switches import ReleaseCompat
 from gartk.data.crops import crop_tiler, cut_crops
-from gartk.data.prompting import (
-    IGNORE,
-    ConversationEncoder,
-    PromptTemplate,
-    TextEncoder,
-    names_prompts,
-)
-from gartk.data.release import bicubic_masks, boxes_px, opening, wording
+from gartk.data.prompting import IGNORE, ConversationEncoder, PromptTemplate, TextEncoder
 from gartk.data.tiling import image_to_tensor
 from gartk.errors import DataError, GartkError, RegionError
 from gartk.geometry import box_px_to_norm, points_px_to_norm
@@ -27,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from transformers import PreTrainedTokenizerBase
 
-    from gartk.regions import Region
+    from gartk.regions import Box, Region
     from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Sample, TileGrid, Tiler
 
 
@@ -36,9 +28,8 @@ class RegionProcessor:
 
     ``tokens_per_region`` is the extractor's ``num_tokens``; without ``use_global`` the language
     model reads no image tokens. In training a sample without an answer, or one longer than
-    ``max_length`` tokens, is an error: nothing is cut off silently. ``compat`` says which deviations of
-    the authors' release are kept. ``crop_rule`` cuts a crop of every region; without ``tile_images`` the
-    whole image, at which nobody looks, is left out.
+    ``max_length`` tokens, is an error: nothing is cut off silently. ``crop_rule`` cuts a crop of every
+    region; without ``tile_images`` the whole image, which no part reads then, is left out.
 
     Raises: DataError, RegionError naming the sample.
     """
@@ -55,11 +46,9 @@ class RegionProcessor:
         template: PromptTemplate | None = None,
         max_length: int | None = None,
         training: bool = False,
-        compat: ReleaseCompat | None = None,
         crop_rule: CropRule | None = None,
         tile_images: bool = True,
     ) -> None:
-        self.compat = compat or ReleaseCompat()
         self.tiler = tiler
         self.crop_rule = crop_rule
         self.crop_tiler = None if crop_rule is None else crop_tiler(tiler)
@@ -71,7 +60,7 @@ class RegionProcessor:
         self.pad_id = int(pad if pad is not None else tokenizer.eos_token_id)
         self.conversation = ConversationEncoder(
             TextEncoder(tokenizer, tokens),
-            opening(chat, tokenizer.bos_token, self.compat, training=training),
+            chat,
             tokens_per_region=tokens_per_region,
             template=template,
         )
@@ -86,37 +75,35 @@ class RegionProcessor:
     def _encode(self, sample: Sample) -> EncodedSample:
         pixels, grid = self._tile_image(sample.image)
         self._check_regions(sample, grid.image_hw)
-        template, numbers = wording(
-            len(sample.regions),
-            self.conversation.template,
-            self.compat,
-            training=self.training,
-            named=any(turn.role == "user" and names_prompts(turn.text) for turn in sample.turns),
-        )
-        ids, labels = self.conversation(
+        ids, labels = self._conversation_of(sample)(
             sample.turns,
             num_regions=len(sample.regions),
             num_image_tokens=grid.num_tokens if self.use_global else 0,
             introduced=sample.introduced,
-            numbers=numbers,
-            template=template,
         )
         self._check_text(ids, labels)
-        boxes = [box_px_to_norm(box, grid.image_hw) for box in boxes_px(sample.regions, self.compat)]
+        boxes = [box_px_to_norm(box, grid.image_hw) for box in self._boxes_px(sample)]
         points = [_points_norm(region) for region in sample.regions]
         return EncodedSample(
             pixels=pixels,
             grid=grid,
             input_ids=torch.tensor(ids, dtype=torch.long),
             labels=torch.tensor(labels, dtype=torch.long),
-            region_masks=self._tile_masks([region.mask for region in sample.regions], numbers, grid),
+            region_masks=self._masks(sample, grid),
             boxes_norm=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
             points=points,
             id=sample.id,
             meta=sample.meta,
-            token_index=None if numbers == list(range(len(numbers))) else torch.tensor(numbers),
             crops=self._cut_crops(sample, points),
         )
+
+    def _conversation_of(self, sample: Sample) -> ConversationEncoder:
+        """Choose the encoder of a sample's turns."""
+        return self.conversation
+
+    def _boxes_px(self, sample: Sample) -> list[Box]:
+        """Return the box of every region, in pixels."""
+        return [region.box_px for region in sample.regions]
 
     def _tile_image(self, image: np.ndarray | Image.Image) -> tuple[torch.Tensor, TileGrid]:
         if self.tile_images:
@@ -132,12 +119,14 @@ class RegionProcessor:
             sample.image, sample.regions, points_norm, rule=self.crop_rule, tiler=self.crop_tiler
         )
 
-    def _tile_masks(self, masks: list[np.ndarray], numbers: list[int], grid: TileGrid) -> torch.Tensor:
+    def _masks(self, sample: Sample, grid: TileGrid) -> torch.Tensor:
         if not self.tile_images:
-            return torch.zeros((len(masks), 0, *grid.tile_hw), dtype=torch.bool)
-        if self.compat.id_map_bicubic:
-            background = len(self.conversation.text.tokens.prompts)
-            return bicubic_masks(masks, numbers, background, grid)
+            return torch.zeros((len(sample.regions), 0, *grid.tile_hw), dtype=torch.bool)
+        return self._tile_masks(sample, grid)
+
+    def _tile_masks(self, sample: Sample, grid: TileGrid) -> torch.Tensor:
+        """Cut the masks of a sample's regions on the grid of its image."""
+        masks = [region.mask for region in sample.regions]
         return self.tiler.tile_masks(np.stack(masks) if masks else np.zeros((0, 1, 1), bool), grid)
 
     def _check_regions(self, sample: Sample, image_hw: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gartk.errors import DataError, RegionError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gartk.structures import ChatFormat, PromptTokens, Turn
 
 IGNORE = -100
+DESCRIBE_QUESTION = "Describe <Prompt0> in detail."
 _PROMPT = re.compile(r"<Prompt(\d+)>")
 
 
@@ -48,29 +50,19 @@ def unknown_prompts(text: str, num_regions: int) -> list[str]:
     return [m.group(0) for m in _PROMPT.finditer(text) if int(m.group(1)) >= num_regions]
 
 
-def by_region(text: str, numbers: Sequence[int]) -> str:
-    """Turn the prompts that a model calls its regions by back into ``<Prompt i>`` for region i.
-
-    ``numbers[i]`` is the number of the prompt that stood for region i; other prompts stay.
-    """
-    if list(numbers) == list(range(len(numbers))):
-        return text
-    own = {str(number): region for region, number in enumerate(numbers)}
-    return _PROMPT.sub(lambda m: f"<Prompt{own[m[1]]}>" if m[1] in own else m[0], text)
-
-
 class TextEncoder:
     """Encodes trusted markup as it stands and user text so that it can never act as markup.
 
     In user text every token of the tokenizer's added vocabulary (chat markup, placeholders,
     ``<Prompt i>``) is cut apart, so that it is read as plain characters; only ``<Prompt i>`` of a
-    region that exists keeps its meaning.
+    region that exists keeps its meaning. ``prompt_ids`` holds for each region, in order, what texts call it
+    and the id of its token.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, tokens: PromptTokens) -> None:
         self.tokenizer = tokenizer
         self.tokens = tokens
-        self._prompt_ids = {name: self.token_id(name) for name in tokens.prompts}
+        self.prompt_ids = {name: self.token_id(name) for name in tokens.prompts}
         control = {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens}
         longest_first = sorted(control, key=lambda token: (-len(token), token))
         self._control = re.compile("|".join(re.escape(token) for token in longest_first))
@@ -91,14 +83,9 @@ class TextEncoder:
         """Encode trusted text; special tokens in it count."""
         return list(self.tokenizer.encode(text, add_special_tokens=False)) if text else []
 
-    def plain(self, text: str, num_regions: int, numbers: Sequence[int] | None = None) -> list[int]:
-        """Encode text of a user or an annotation; only ``<Prompt i>`` with i < num_regions counts.
-
-        ``numbers[i]`` is the number of the prompt token that stands for region i, i itself where None.
-        """
-        prompts = self.tokens.prompts
-        own = range(min(num_regions, len(prompts))) if numbers is None else numbers
-        allowed = {prompts[i]: self._prompt_ids[prompts[number]] for i, number in enumerate(own)}
+    def plain(self, text: str, num_regions: int) -> list[int]:
+        """Encode text of a user or an annotation; only ``<Prompt i>`` with i < num_regions counts."""
+        allowed = dict(islice(self.prompt_ids.items(), num_regions))
         ids: list[int] = []
         start = position = 0
         while (found := self._control.search(text, position)) is not None:
@@ -146,34 +133,29 @@ class ConversationEncoder:
         num_regions: int,
         num_image_tokens: int,
         introduced: Sequence[int] | None = None,
-        numbers: Sequence[int] | None = None,
-        template: PromptTemplate | None = None,
     ) -> tuple[list[int], list[int]]:
         """Encode the turns; a conversation that ends with the user gets the assistant's opening.
 
-        ``introduced[i]`` is the number of the user turn (from 0) that brings region i; ``numbers[i]``
-        that of the prompt token that stands for it, i itself where None; ``template`` is used in place
-        of the encoder's own.
+        ``introduced[i]`` is the number of the user turn (from 0) that brings region i.
         """
         introduced = [0] * num_regions if introduced is None else list(introduced)
-        numbers = list(range(num_regions)) if numbers is None else list(numbers)
-        self._check(turns, num_regions, introduced, numbers)
+        self._check(turns, num_regions, introduced)
         chat = self.chat
         ids = self.text.markup(chat.start)
         if chat.system is not None:
             ids += self._message("system", self.text.plain(chat.system, 0))
         labels = [IGNORE] * len(ids)
         for number, turn in enumerate(turns):
-            body = self.text.plain(turn.text, num_regions, numbers)
+            body = self.text.plain(turn.text, num_regions)
             if turn.role == "assistant":
                 opening = self.text.markup(chat.before["assistant"])
                 answer = body + self.text.markup(chat.after["assistant"])
                 ids += opening + answer
                 labels += [IGNORE] * len(opening) + answer
                 continue
-            brought = [numbers[region] for region, at in enumerate(introduced) if at == number // 2]
+            brought = [region for region, at in enumerate(introduced) if at == number // 2]
             image = self._image(0 if number else num_image_tokens)
-            body = image + self._introduction(brought, template or self.template) + body
+            body = image + self._introduction(brought) + body
             message = self._message("user", body)
             ids += message
             labels += [IGNORE] * len(message)
@@ -193,11 +175,10 @@ class ConversationEncoder:
         before, after = self.text.tokens.image_wrap
         return self.text.markup(before) + [self._image_id] * count + self.text.markup(after)
 
-    def _introduction(self, regions: Sequence[int], template: PromptTemplate) -> list[int]:
-        """Introduce regions by the numbers of their prompts."""
+    def _introduction(self, regions: Sequence[int]) -> list[int]:
         if not regions:
             return []
-        prompts = self.text.tokens.prompts
+        template, prompts = self.template, self.text.tokens.prompts
         mentions = "".join(template.mention.format(prompt=prompts[i]) for i in regions)
         ids = self.text.markup(template.intro + mentions + template.after_mentions)
         before, after = (self.text.markup(part) for part in self.text.tokens.region_wrap)
@@ -208,20 +189,13 @@ class ConversationEncoder:
             ids += self.text.markup(template.block_tail.format(prompt=prompts[index]))
         return ids + self.text.markup(template.before_question)
 
-    def _check(
-        self, turns: Sequence[Turn], num_regions: int, introduced: Sequence[int], numbers: Sequence[int]
-    ) -> None:
+    def _check(self, turns: Sequence[Turn], num_regions: int, introduced: Sequence[int]) -> None:
         limit = min(len(self.text.tokens.prompts), len(self._region_ids))
         if num_regions > limit:
             raise RegionError(
                 f"{num_regions} regions were given, but this model's vocabulary has prompt tokens for"
                 f" {limit}. Ask about fewer regions at a time, build the model with a larger num_prompts, or"
                 f" extend it: gartk.compat.extend_prompts(model, {num_regions - limit})."
-            )
-        if len(numbers) != num_regions or any(not 0 <= number < limit for number in numbers):
-            raise RegionError(
-                f"{num_regions} regions are called by the prompts {list(numbers)}, but this model's"
-                f" vocabulary has <Prompt0> to <Prompt{limit - 1}>."
             )
         expected = [("user", "assistant")[i % 2] for i in range(len(turns))]
         roles = [turn.role for turn in turns]

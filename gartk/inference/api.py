@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from gartk.data import release
 from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError
 from gartk.inference.batching import answer_samples, sampling_options, seeded
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     ImageSource = str | os.PathLike[str] | bytes | bytearray | Image.Image | np.ndarray
 
-DESCRIBE_QUESTION = "Describe <Prompt0> in detail."
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 8
 
@@ -100,8 +98,7 @@ class RegionAssistant:
     @property
     def describe_question(self) -> str:
         """What ``describe`` asks unless told otherwise."""
-        as_released = self.model.release_compat.release_wording
-        return release.DESCRIBE_QUESTION if as_released else DESCRIBE_QUESTION
+        return self.model.describe_question
 
     @overload
     def describe(self, image: ImageSource, regions: Any, *, question: str | None = ...,
@@ -126,8 +123,8 @@ class RegionAssistant:
         """Describe regions one by one: an answer for each, in order; a list of lists for a list of images.
 
         Every region is described on its own, as ``<Prompt0>`` of ``question``; the others do not count.
-        Without a question it is "Describe <Prompt0> in detail.", or the release's own where the model
-        keeps its wording.
+        Without a question it is the model's own, "Describe <Prompt0> in detail." unless it was trained with
+        another.
 
         Raises: RegionError, DataError, naming the region and, for several images, the image.
         """

@@ -203,16 +203,11 @@ def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
         yield group
 
 
-def _numbers(encoded: EncodedSample) -> list[int]:
-    """The numbers of the prompts that stand for the regions, where they are not 0, 1, ..."""
-    return [] if encoded.token_index is None else encoded.token_index.tolist()
-
-
 def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mapping[str, Any]) -> list[Reply]:
     began = time.perf_counter()
     keys = [(id(row.encoded.pixels), row.regions) for row in group]
     inputs = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
     new = model.llm.generate(*inputs, max_new_tokens=group[0].budget, **options)
-    generated = [model.read_reply(ids, _numbers(row.encoded)) for ids, row in zip(new, group, strict=True)]
+    generated = [model.read_reply(ids, row.encoded.input_ids) for ids, row in zip(new, group, strict=True)]
     each = (time.perf_counter() - began) / len(group)
     return [Reply(one, each) for one in generated]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gartk.compat.switches import ReleaseCompat
 from gartk.engine.sources import find_folder
 from gartk.errors import ConfigError
 
@@ -48,12 +47,20 @@ def load_any(
                 "cfg_options only change a config file; a checkpoint is built as it was trained."
             )
         folder = find_folder(source)
-        model, origin = read_packed(folder).switched(release_compat).build(wanted), str(folder)
+        packed = read_packed(folder)
+        _switch(packed.cfg, release_compat)
+        model, origin = packed.build(wanted), str(folder)
     if device_map is not None:
         place(model, device_map)
     elif not is_placed(model):
         model.to(device=target)
     return model.eval(), origin
+
+
+def _switch(model: dict[str, Any], release_compat: Mapping[str, bool] | None) -> None:
+    """Set single switches in the config of a model; those that it has else stay."""
+    if release_compat is not None:
+        model["release_compat"] = {**(model.get("release_compat") or {}), **release_compat}
 
 
 def _from_config(
@@ -71,9 +78,7 @@ def _from_config(
     settings = cfg.model.to_dict()
     if dtype is not None:
         settings["dtype"] = dtype
-    if release_compat is not None:
-        saved = ReleaseCompat.from_cfg(settings.get("release_compat"), path="model.release_compat")
-        settings["release_compat"] = saved.changed(release_compat).on()
+    _switch(settings, release_compat)
     model: RegionVLM = MODELS.build(settings, path="model")
     fresh = [part for part in ("vision", "connector", "llm") if not settings.get(part, {}).get("pretrained")]
     if fresh:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from gartk.data.prompting import by_region
 from gartk.inference.batching import evaluating, prepare_batch, seeded
 from gartk.models.llms.causal_lm import markup_ids
 
@@ -62,8 +61,7 @@ def stream_reply(
     batch = prepare_batch(model, [processor(sample)], pad_id=processor.pad_id)
     with evaluating(model):
         inputs = model.inputs(batch)
-    numbers = batch.regions.tokens.tolist()
-    return _pieces(model, inputs, max_new_tokens, options, seed, numbers)
+    return _pieces(model, inputs, max_new_tokens, options, seed, batch.input_ids[0])
 
 
 def _pieces(
@@ -72,7 +70,7 @@ def _pieces(
     max_new_tokens: int,
     options: Mapping[str, Any],
     seed: int | None,
-    numbers: Sequence[int],
+    asked: Tensor,
 ) -> Iterator[str]:
     streamer = _Streamer(model.llm)
     cancelled = _Cancelled()
@@ -99,7 +97,7 @@ def _pieces(
     held = ""
     try:
         for raw in streamer:
-            piece = by_region(raw, numbers)
+            piece = model.name_regions(raw, asked)
             # ``ask`` strips its text: leave the first blanks out, and hold blanks back until more follows.
             text = held + (piece if started else piece.lstrip())
             kept = text.rstrip()

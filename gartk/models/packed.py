@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 
-from gartk.compat.switches import ReleaseCompat
 from gartk.errors import CheckpointError
 from gartk.models.building import blank_weights
 from gartk.models.checkpoints import (
@@ -58,16 +57,6 @@ class Packed:
     info: dict[str, Any] = field(default_factory=dict)
     release_files: Path | None = None
     named: Callable[[str], str] = str
-
-    def switched(self, release_compat: Mapping[str, bool] | None) -> Packed:
-        """Set single switches of ``release_compat`` otherwise, and give this checkpoint.
-
-        Raises: ConfigError for an unknown one.
-        """
-        if release_compat is not None:
-            saved = ReleaseCompat.from_cfg(self.cfg.get("release_compat"), path="model.release_compat")
-            self.cfg["release_compat"] = saved.changed(release_compat).on()
-        return self
 
     def build(self, dtype: torch.dtype | None = None) -> RegionVLM:
         """Build the model with its weights, cast to ``dtype`` (default float32).

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gartk.compat.switches import ReleaseCompat
 from gartk.data.crops import crop_tiler
 from gartk.data.processor import RegionProcessor
-from gartk.data.prompting import IGNORE, PromptTemplate, by_region
+from gartk.data.prompting import DESCRIBE_QUESTION, IGNORE, PromptTemplate
 from gartk.errors import ConfigError, DataError
-from gartk.geometry import boxes_scaled_twice
 from gartk.models.building import new_weights_as, number_type
 from gartk.models.extractors.views import View, ViewEncoder, Views, views_of
 from gartk.models.placement import place
@@ -71,8 +68,7 @@ class RegionVLM(nn.Module):
 
     ``dtype`` is the type of the weights (training in mixed precision keeps "float32" and sets
     ``precision``); ``device_map`` spreads them over devices for inference, as accelerate reads it
-    (``"auto"``, or module names to devices). ``release_compat`` switches single deviations of the
-    authors' release on (see ``gartk.compat``); all are off by default.
+    (``"auto"``, or module names to devices).
 
     Shapes: any batch size, tile counts and region counts; see ``gartk.structures.Batch``.
     Raises: ConfigError if a part is missing or the parts leave nothing visual to read.
@@ -92,10 +88,8 @@ class RegionVLM(nn.Module):
         max_length: int | None = None,
         dtype: str | torch.dtype = "float32",
         device_map: str | dict[str, Any] | None = None,
-        release_compat: Mapping[str, bool] | ReleaseCompat | None = None,
     ) -> None:
         super().__init__()
-        self.release_compat = ReleaseCompat.from_cfg(release_compat, path="model.release_compat")
         open_parts = {"prompt_encoder": "MaskPrompt", "region_extractor": "RoIAlignReplay"}
         for name, cfg in (("prompt_encoder", prompt_encoder), ("region_extractor", region_extractor)):
             if cfg is None:
@@ -171,24 +165,30 @@ class RegionVLM(nn.Module):
             offer["crop_hw"] = crop_tiler(vision.tiler).grid((64, 64)).cell_hw
         return offer
 
+    @property
+    def describe_question(self) -> str:
+        """The question that asks for the description of a single region."""
+        return DESCRIBE_QUESTION
+
     def make_processor(self, *, training: bool = False) -> RegionProcessor:
-        """Give the processor that encodes samples for this model."""
-        return RegionProcessor(
-            self.vision.tiler,
-            self.llm.tokenizer,
-            self.llm.tokens,
-            self.llm.chat,
-            tokens_per_region=self.region_extractor.num_tokens,
-            use_global=self.use_global,
-            template=self.template,
-            max_length=self.max_length,
-            training=training,
-            compat=self.release_compat,
-            crop_rule=getattr(self.region_extractor, "crop_rule", CropRule())
-            if "crops" in self._needs
-            else None,
-            tile_images=self.looks_at_images,
-        )
+        """Return the processor that encodes samples for this model."""
+        return RegionProcessor(**self._processor_settings(training=training))
+
+    def _processor_settings(self, *, training: bool) -> dict[str, Any]:
+        crops = "crops" in self._needs
+        return {
+            "tiler": self.vision.tiler,
+            "tokenizer": self.llm.tokenizer,
+            "tokens": self.llm.tokens,
+            "chat": self.llm.chat,
+            "tokens_per_region": self.region_extractor.num_tokens,
+            "use_global": self.use_global,
+            "template": self.template,
+            "max_length": self.max_length,
+            "training": training,
+            "crop_rule": getattr(self.region_extractor, "crop_rule", CropRule()) if crops else None,
+            "tile_images": self.looks_at_images,
+        }
 
     @property
     def _encoder(self) -> ViewEncoder:
@@ -232,12 +232,8 @@ class RegionVLM(nn.Module):
         return local
 
     def _regions_on_maps(self, batch: Batch) -> RegionBatch:
-        """The regions as the extractor is to see them."""
-        regions = batch.regions
-        if not self.release_compat.double_scaled_roi:
-            return regions
-        boxes = boxes_scaled_twice(regions.boxes_norm, regions.image_index, batch.grids)
-        return replace(regions, boxes_norm=boxes)
+        """Return the regions as the extractor is to see them."""
+        return batch.regions
 
     def forward(self, batch: Batch) -> Tensor:
         """Give the logits of every position: (B, L, V)."""
@@ -275,25 +271,29 @@ class RegionVLM(nn.Module):
         if not bool(batch.attention_mask[:, -1].all()):
             raise DataError("generate needs rows padded on the left: collate(..., pad_side='left').")
         new = self.llm.generate(*self.inputs(batch), max_new_tokens=max_new_tokens, **sampling)
-        numbers = [batch.regions.tokens[batch.regions.image_index == row].tolist() for row in range(len(new))]
-        return [self.read_reply(row, own) for row, own in zip(new, numbers, strict=True)]
+        return [self.read_reply(row, asked) for row, asked in zip(new, batch.input_ids, strict=True)]
 
-    def read_reply(self, row: Tensor, numbers: Sequence[int] = ()) -> Generated:
+    def read_reply(self, row: Tensor, asked: Tensor) -> Generated:
         """Cut one row of new ids (n,) at its end token and turn it into text.
 
-        ``numbers[i]`` is the number of the prompt that stood for region i, where it was not i.
+        ``asked`` (L,) holds the ids of the question.
         """
         ends = (row == self.llm.end_id).nonzero()[:, 0]
         length = int(ends[0]) if len(ends) else len(row)
-        text = by_region(self.llm.decode(row[:length]), numbers)
+        text = self.name_regions(self.llm.decode(row[:length]), asked)
         return Generated(text, length + bool(len(ends)), bool(len(ends)))
+
+    def name_regions(self, text: str, asked: Tensor) -> str:
+        """Return (a piece of) a reply in which ``<Prompt i>`` is region i of the question ``asked`` (L,).
+
+        The model says it so by itself; one that calls regions otherwise translates here.
+        """
+        return text
 
     def saved_cfg(self) -> dict[str, Any]:
         """The config that rebuilds this model's structure from its own checkpoint alone."""
         cfg: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in self._cfg.items()}
         cfg["type"] = MODELS.name_of(type(self))
-        if self.release_compat.on():
-            cfg["release_compat"] = self.release_compat.on()
         for name, registry in _REGISTRIES.items():
             part = getattr(self, name)
             cfg[name]["type"] = registry.name_of(type(part))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gartk.compat.switches import AS_RELEASED
 from gartk.errors import CheckpointError
 from gartk.models.checkpoints import CONFIG_NAME, read_config, read_tensors, weight_files
 from gartk.models.llms.causal_lm import load_tokenizer
@@ -36,6 +35,11 @@ EMBED_WEIGHT = "mllm.model.language_model.embed_tokens.weight"
 # What its code has as constants: the replayed tokens per side of a region, and the mask's equal channels.
 REPLAY_SIZE, MASK_PLANES = 16, 3
 MAX_NUM_TILES = 16
+# How its weights were trained and are asked, as switches of ``gartk.compat``. That the boxes of several
+# regions were mixed up when it was evaluated (last_mask_box) is no property of the weights.
+RELEASE_COMPAT = dict.fromkeys(
+    ("double_scaled_roi", "inclusive_box", "id_map_bicubic", "double_bos", "release_wording"), True
+)
 PROMPT, NO_PROMPT = "<Prompt{}>", "<NO_Prompt>"
 _HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"
 _ROLES = ("system", "user", "assistant")
@@ -176,6 +180,7 @@ class ReleaseConfig:
         )
         if None not in patch and patch != kernel:
             raise self.error("kernel_size", f"{kernel} is not the size of a patch, {patch}")
+        compat = self._own("release_compat", RELEASE_COMPAT)
         return {
             "type": "RegionVLM",
             "vision": {
@@ -189,7 +194,7 @@ class ReleaseConfig:
             "llm": self._llm_cfg(tokenizer),
             "prompt_encoder": {"type": "MaskPrompt", "in_planes": MASK_PLANES},
             "region_extractor": {"type": "RoIAlignReplay", "output_size": REPLAY_SIZE},
-            "release_compat": self._own("release_compat", AS_RELEASED.on()),
+            **({"release_compat": dict(compat)} if compat else {}),
         }
 
     def _own(self, key: str, default: Any) -> Any:

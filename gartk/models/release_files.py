@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from huggingface_hub import save_torch_state_dict
 
-from gartk.compat.switches import AS_RELEASED
 from gartk.errors import CheckpointError
 from gartk.models.checkpoints import CONFIG_NAME, read_config
 from gartk.models.connectors.perception_lm import PerceptionLMConnector
@@ -23,6 +22,7 @@ from gartk.models.release import (
     MASK_PLANES,
     MASK_WEIGHT,
     NO_PROMPT,
+    RELEASE_COMPAT,
     REPLAY_SIZE,
     ReleaseConfig,
     to_release,
@@ -162,7 +162,8 @@ def _config(model: RegionVLM, tied: bool, state: dict[str, Tensor]) -> dict[str,
     vision, llm = model.vision, model.llm
     vocab = llm.tokenizer.get_vocab()
     tower = vision.tower.config
-    text = {**model.saved_cfg()["llm"]["config"], "tie_word_embeddings": tied}
+    cfg = model.saved_cfg()
+    text = {**cfg["llm"]["config"], "tie_word_embeddings": tied}
     text["vocab_size"] = len(state[EMBED_WEIGHT])
     patch = [vision.patch_px, vision.patch_px]
     return {
@@ -174,7 +175,7 @@ def _config(model: RegionVLM, tied: bool, state: dict[str, Tensor]) -> dict[str,
         "patch_size_w": patch[1],
         "kernel_size": patch,
         "mask_path_embedding_out_channels": vision.embed_dim,
-        "gartk": {"release_compat": model.release_compat.on(), "chat": model.saved_cfg()["llm"]["chat"]},
+        "gartk": {"release_compat": cfg.get("release_compat", {}), "chat": cfg["llm"]["chat"]},
         "mllm_config": {
             "model_type": "perception_lm",
             "image_token_id": llm.image_id,
@@ -218,8 +219,8 @@ def _processor(model: RegionVLM) -> dict[str, Any]:
 
 
 def _notes(model: RegionVLM, kept: bool) -> list[str]:
-    on = model.release_compat.on()
-    off = [name for name in AS_RELEASED.on() if name not in on]
+    on = model.saved_cfg().get("release_compat", {})
+    off = [name for name in RELEASE_COMPAT if name not in on]
     notes = []
     if off:
         notes.append(

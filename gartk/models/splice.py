@@ -27,8 +27,8 @@ def splice(
 ) -> Tensor:
     """Replace image and region placeholders by their tokens, in one copy of the embeddings.
 
-    A region that ``<Prompt i>`` stands for goes to the places in its row that hold ``region_ids[i]``; the
-    order of the blocks in the text does not matter. Works for rows padded on either side.
+    The tokens of region i of a row go to the places in it that hold ``region_ids[i]``; neither the order of
+    the blocks in the text nor that of the regions in the batch matters. Works for rows padded on either side.
 
     Shapes: embeddings (B, L, D); input_ids (B, L); image_tokens B tensors (L_b, D), empty where
     the model reads no image tokens; region_tokens (K, T, D); returns (B, L, D).
@@ -56,7 +56,7 @@ def region_places(
     Shapes: input_ids (B, L); returns (K * tokens_per_region,) int64 into B * L.
     Raises: DataError if a region's placeholders are missing, too many, or of no region.
     """
-    number = regions.tokens
+    number = regions.prompt_index
     beyond = (number >= len(region_ids)).nonzero()[:, 0]
     if len(beyond):
         raise DataError(

@@ -13,8 +13,9 @@ from PIL import Image
 
 import gartk
 from gartk.data.collate import collate
+from gartk.data.prompting import DESCRIBE_QUESTION
 from gartk.errors import CheckpointError, ConfigError, DataError, RegionError
-from gartk.inference.api import DESCRIBE_QUESTION, RegionAssistant
+from gartk.inference.api import RegionAssistant
 from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.requests import QuestionWarning
 from gartk.models.checkpoints import save_model

@@ -340,7 +340,8 @@ def test_generation_starts_with_the_argmax_of_forward(talkative: RegionVLM) -> N
     wanted = talkative(batch)[:, -1].argmax(-1)
     first = talkative.llm.generate(*talkative.inputs(batch), max_new_tokens=1)[:, 0]
     assert first.tolist() == wanted.tolist()
-    texts = [talkative.read_reply(row[None]).text for row in wanted]
+    pairs = zip(wanted, batch.input_ids, strict=True)
+    texts = [talkative.read_reply(row[None], asked).text for row, asked in pairs]
     assert [reply.text for reply in talkative.generate(batch, max_new_tokens=1)] == texts
 
 

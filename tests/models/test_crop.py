@@ -50,7 +50,7 @@ def local_tokens(model: RegionVLM, batch: Batch) -> Tensor:
     """The local tokens of all regions, region by region, from the embedded text."""
     embeddings = model.inputs(batch).embeddings
     ids = torch.tensor(model.llm.region_ids)
-    places = zip(batch.regions.image_index.tolist(), batch.regions.tokens.tolist(), strict=True)
+    places = zip(batch.regions.image_index.tolist(), batch.regions.prompt_index.tolist(), strict=True)
     return torch.stack([embeddings[row, batch.input_ids[row] == ids[number]] for row, number in places])
 
 

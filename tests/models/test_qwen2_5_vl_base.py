@@ -158,14 +158,15 @@ def test_left_padded_answers_are_greedy_decoding_of_each_row_without_cache(
     assert torch.equal(model(batch), before), "generation leaves nothing behind"
     wanted = []
     for sample in samples:
-        embeddings, mask, positions = model.inputs(make_batch(model, [sample], training=False))
+        batch = make_batch(model, [sample], training=False)
+        embeddings, mask, positions = model.inputs(batch)
         new: list[int] = []
         while len(new) < 5 and model.llm.end_id not in new:
             new.append(int(model.llm.head(model.llm.hidden(embeddings, mask, positions))[0, -1].argmax()))
             embeddings = torch.cat([embeddings, model.llm.embed(torch.tensor([new[-1:]]))], 1)
             mask = torch.ones(embeddings.shape[:2], dtype=torch.int64)
             positions = torch.cat([positions, positions[..., -1:] + 1], -1)
-        wanted.append(model.read_reply(torch.tensor(new)))
+        wanted.append(model.read_reply(torch.tensor(new), batch.input_ids[0]))
     assert answers == wanted
     assert len({answer.text for answer in answers}) > 1, "the rows must differ for this to mean anything"
 

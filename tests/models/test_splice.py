@@ -50,6 +50,24 @@ def test_the_order_of_blocks_in_the_text_does_not_matter() -> None:
     assert out[0] == pytest.approx([20, 21, -1, 30, 31, 0.5, 10, 11])
 
 
+def test_tokens_go_by_the_number_of_their_region_not_by_its_place_in_the_batch() -> None:
+    regions = regions_of([3, 1])
+    shuffled = torch.tensor([1, 3, 0, 2])  # not its own inverse
+    regions.image_index, regions.prompt_index = regions.image_index[shuffled], regions.prompt_index[shuffled]
+    assert regions.prompt_index.tolist() == [1, 0, 0, 2]
+    ids = torch.tensor([[7, 7, 5, 5, 1, 6, 6], [1, 1, 1, 1, 7, 7, 1]])
+    out = splice(
+        -ids[..., None].float(),
+        ids,
+        image_tokens=[torch.zeros(0, 1)] * 2,
+        image_id=IMAGE,
+        region_tokens=torch.tensor([[20.0, 21], [40, 41], [10, 11], [30, 31]])[..., None],
+        region_ids=REGION,
+        regions=regions,
+    )[..., 0]
+    assert out.tolist() == [[10, 11, 20, 21, -1, 30, 31], [-1, -1, -1, -1, 40, 41, -1]]
+
+
 def test_rows_of_different_lengths_padded_on_either_side() -> None:
     left = run([[0, 0, 9, 7, 7], [9, 9, 7, 7, 2]], [[0.1], [0.2, 0.3]], [[10, 11], [20, 21]], [1, 1])
     assert left == [pytest.approx([0, 0, 0.1, 10, 11]), pytest.approx([0.2, 0.3, 20, 21, -2])]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from gartk.compat.switches import ReleaseCompat
 from gartk.errors import GartkError, RegionError
 from gartk.evaluation.item import Item, TokenLimit, asked, token_limit
 from gartk.evaluation.pictures import ImageFinder
@@ -52,7 +53,7 @@ class GartkTestee:
         model = self.assistant.model
         weights = sum(parameter.numel() for parameter in model.parameters())
         dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-        compat = sorted(model.release_compat.on())
+        compat = sorted(ReleaseCompat.of(model).on())
         what = {"model": self.name, "origin": self.assistant.origin, "parameters": weights}
         return {"kind": "gartk", **what, "dtype": dtype, "compat": compat}
 

@@ -107,6 +107,5 @@ def crops_as_view(crops: Crops, regions: RegionBatch) -> View:
         prompt_index=regions.prompt_index,
         masks=list(crops.masks[:, None, None].unbind(0)),
         points=crops.points,
-        token_index=regions.token_index,
     )
     return View(list(crops.pixels[:, None].unbind(0)), crops.grids, shown)

@@ -127,7 +127,9 @@ def _source_positions(
     number = order[torch.searchsorted(ids[order], batch.input_ids).clamp(max=len(ids) - 1)]
     cells = torch.tensor([grid.cell_hw for grid in batch.grids], device=start.device)
     boxes = torch.zeros(len(start), len(ids), 4, device=start.device)
-    boxes[regions.image_index, regions.tokens] = box_norm_to_cells(shown.float(), cells[regions.image_index])
+    boxes[regions.image_index, regions.prompt_index] = box_norm_to_cells(
+        shown.float(), cells[regions.image_index]
+    )
     own = boxes[torch.arange(len(start), device=start.device)[:, None], number]
     x0, y0, x1, y1 = own.unbind(-1)
     down = (tokens.place // tokens.cols + 0.5) / token_hw[0]

@@ -1,19 +1,13 @@
-"""How the authors' release prepares regions: boxes, one picture of ids, names and wording.
-
-Each function serves one switch of ``gartk.compat.ReleaseCompat``; with all of them off it gives what the
-rest of gartk does.
-"""
+"""How the authors' release draws regions: boxes of the last pixel, boxes scaled twice, one picture of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from gartk.data.prompting import PromptTemplate
 from gartk.data.tiling import stretch
 from gartk.errors import RegionError
 from gartk.geometry import split_canvas
@@ -24,21 +18,11 @@ if TYPE_CHECKING:
 
     from gartk.compat.switches import ReleaseCompat
     from gartk.regions import Box, Region
-    from gartk.structures import ChatFormat, TileGrid
-
-# What the release writes before a question; its single and several regions differ in blanks, and its
-# training and evaluation too.
-ONE_ASKED = PromptTemplate(mention="{prompt};", block_tail="", before_question="")
-ONE_TRAINED = replace(ONE_ASKED, mention="{prompt}; ")
-# As the default template reads, with the line breaks where the release's tokenizer sees them together.
-SEVERAL = PromptTemplate(block_tail="", between_blocks="\n", before_question="\n\n")
-# The prompt that a single region is called by, and the question that asks for its description.
-SINGLE_PROMPT = 1
-DESCRIBE_QUESTION = "Describe this masked region in detail."
+    from gartk.structures import TileGrid
 
 
 def boxes_px(regions: Sequence[Region], compat: ReleaseCompat) -> list[Box]:
-    """Give the box of every region.
+    """Return the box of every region.
 
     With ``inclusive_box`` it is the mask's, from its first to its last row and column of pixels, so that
     one pixel has no area; with ``last_mask_box`` every region has the last one's.
@@ -52,6 +36,16 @@ def boxes_px(regions: Sequence[Region], compat: ReleaseCompat) -> list[Box]:
 def _inclusive_box(region: Region) -> Box:
     x0, y0, x1, y1 = tight_box(region.mask)
     return float(x0), float(y0), float(x1 - 1), float(y1 - 1)
+
+
+def boxes_scaled_twice(boxes_norm: Tensor, image_index: Tensor, grids: Sequence[TileGrid]) -> Tensor:
+    """Divide boxes by the pixels of a feature cell, as the release does once too often.
+
+    Shapes: boxes_norm (K, 4); image_index (K,), the grid of each box; returns (K, 4).
+    Source: the release scales a box to cells and gives RoIAlign the scale again.
+    """
+    cell_px = boxes_norm.new_tensor([grid.patch_px * grid.pool for grid in grids])
+    return boxes_norm / cell_px[image_index][:, None]
 
 
 def paint_ids(masks: Sequence[np.ndarray], numbers: Sequence[int], background: int) -> np.ndarray:
@@ -108,25 +102,3 @@ def bicubic_masks(
     if not len(masks):
         return torch.zeros((0, grid.num_tiles, *grid.tile_hw), dtype=torch.bool)
     return masks_of_ids(tile_ids(paint_ids(masks, numbers, background), grid), numbers, background)
-
-
-def wording(
-    num_regions: int, template: PromptTemplate, compat: ReleaseCompat, *, training: bool, named: bool
-) -> tuple[PromptTemplate, list[int]]:
-    """Choose the template for a sample, and the number of the prompt that names each of its regions.
-
-    ``named`` says whether its questions name prompts: where they do, the release words a single region
-    as it words several (GAR-Bench); where they do not, it asks for a description of that region.
-    """
-    if not compat.release_wording:
-        return template, list(range(num_regions))
-    if num_regions == 1 and not named:
-        return (ONE_TRAINED if training else ONE_ASKED), [SINGLE_PROMPT]
-    return SEVERAL, list(range(num_regions))
-
-
-def opening(chat: ChatFormat, bos: str | None, compat: ReleaseCompat, *, training: bool) -> ChatFormat:
-    """Give the chat markup, whose begin token ``double_bos`` writes twice outside training."""
-    if training or not compat.double_bos:
-        return chat
-    return replace(chat, start=(bos or "") + chat.start)

@@ -29,7 +29,7 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): setup.cfg constraints.txt | $(BIN)/python
+$(STAMP): setup.cfg setup.py constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[$(EXTRAS)]" --constraint constraints.txt
 	@touch $@
 
@@ -44,7 +44,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 demo: $(STAMP)
-	HF_HUB_OFFLINE=1 $(BIN)/python tools/demo.py $(DEMO_ARGS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m gartk demo $(DEMO_ARGS)
 
 test: $(STAMP)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
@@ -59,7 +59,7 @@ format: $(STAMP)
 	$(BIN)/python -m ruff format $(wildcard $(SOURCES))
 
 mmcv: $(STAMP)
-	$(BIN)/python tools/install_mmcv.py $(MMCV_ARGS)
+	$(BIN)/python -m gartk mmcv $(MMCV_ARGS)
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugins/*/build plugins/*/*.egg-info

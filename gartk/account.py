@@ -1,6 +1,6 @@
 """What a model costs before any weight is at hand: parameters by part, tokens by image size.
 
-``tools/doctor.py --model CONFIG`` prints it; ``account`` gives it as data.
+``gartk doctor --model CONFIG`` prints it; ``account`` gives it as data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What this installation has: versions, RoI backends and their parity, plugins, registered names.
 
-``tools/doctor.py`` prints it; ``examine`` gives it as data.
+``gartk doctor`` prints it; ``examine`` gives it as data.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     model = AutoModelForImageTextToText.from_pretrained("folder", dtype="bfloat16")
     model.assistant().describe("photo.jpg", [(40, 30, 200, 180)])
 
-Nothing in the folder is executed; the classes are those below. ``tools/convert.py SRC DST --to hf`` writes
+Nothing in the folder is executed; the classes are those below. ``gartk convert MODEL OUT --to hf`` writes
 such a folder.
 """
 

@@ -226,7 +226,7 @@ def _by_registry(seen: Iterable[Registration]) -> dict[str, tuple[str, ...]]:
 
 
 def _failed_text(report: PluginReport) -> str:
-    return f"Plugin {report.title} failed to load: {report.reason}. Run: python tools/doctor.py"
+    return f"Plugin {report.title} failed to load: {report.reason}. Run: gartk doctor"
 
 
 # ---- custom_imports of a config -------------------------------------------------------------

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from gartk.account import account, show, with_regions
+from gartk.cli.main import main
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.checkpoints import read_hf_config, structure_only
-from tools.doctor import main
 
 ROOT = Path(__file__).resolve().parents[1]
 ROI = ROOT / "configs/ablation_roi_replay.py"
@@ -144,13 +144,13 @@ def test_the_tables_hold_every_number() -> None:
 
 
 def test_the_tool_prints_json_and_refuses_bad_sizes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", str(ROI), "--json", "--sizes", "480x640"]) == 0
+    assert main(["doctor", "--model", str(ROI), "--json", "--sizes", "480x640"]) == 0
     data: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert data["parameters"] == account(ROI).parameters
     assert [t["image_tokens"] for t in data["tokens"]] == [3328]
     assert [(t["vit_tokens"], t["llm_tokens"]) for t in data["tokens"]] == [(3328, 3328 + 256)]
-    assert main(["--model", "configs/absent.py"]) == 2
+    assert main(["doctor", "--model", "configs/absent.py"]) == 2
     assert "There is no config file" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        main(["--model", str(ROI), "--sizes", "480"])
+        main(["doctor", "--model", str(ROI), "--sizes", "480"])
     assert "not HEIGHTxWIDTH" in capsys.readouterr().err

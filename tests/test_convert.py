@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneration
 
 import gartk
+from gartk.cli.main import main
 from gartk.compat import AS_RELEASED, ReleaseCompat, extend_prompts
 from gartk.config import load_config
 from gartk.convert import convert
@@ -26,7 +27,6 @@ from gartk.models.release import CHAT, MASK_WEIGHT, read_release
 from gartk.registry import MODELS
 from gartk.testing.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, save_toy_release, stand_in_tokenizer
 from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample
-from tools.convert import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -290,11 +290,11 @@ def test_the_command_converts_and_says_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_own(tmp_path / "own")
-    assert main([str(tmp_path / "own"), str(tmp_path / "release"), "--to", "release"]) == 0
+    assert main(["convert", str(tmp_path / "own"), str(tmp_path / "release"), "--to", "release"]) == 0
     said = capsys.readouterr().out
     assert "MB in the format 'release'" in said
     assert "note: The authors' code does what this model does without" in said
-    assert main([str(tmp_path / "release"), str(tmp_path / "back"), "--to", "gartk"]) == 0
+    assert main(["convert", str(tmp_path / "release"), str(tmp_path / "back"), "--to", "gartk"]) == 0
     assert read_gartk(tmp_path / "back").cfg["region_extractor"]["type"] == "RoIAlignReplay"
 
 
@@ -309,5 +309,5 @@ def test_the_command_ends_with_2_and_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None], text: str
 ) -> None:
     make(tmp_path / "source")
-    assert main([str(tmp_path / "source"), str(tmp_path / "out"), "--to", "hf"]) == 2
+    assert main(["convert", str(tmp_path / "source"), str(tmp_path / "out"), "--to", "hf"]) == 2
     assert text in capsys.readouterr().err

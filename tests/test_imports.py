@@ -46,6 +46,8 @@ LAYERS = (
     "doctor account, testing",
     "sweep",
     "__init__",
+    "cli",
+    "__main__",
 )
 MMCV_HOME = "ops.roi"
 OUTSIDE = {"bench", "configs", "gartk_lmms_eval", "gartk_masked_pool", "plugins", "tests", "tools"}

@@ -191,7 +191,7 @@ def test_a_config_that_asks_a_broken_plugin_gets_its_real_error(monkeypatch: pyt
     with pytest.raises(PluginError, match=r"model\.x\.type 'star\.X' is not registered in METRICS") as caught:
         METRICS.build({"type": "star.X"}, path="model.x")
     assert isinstance(caught.value.__cause__, ImportError)
-    assert "Run: python tools/doctor.py" in str(caught.value)
+    assert "Run: gartk doctor" in str(caught.value)
     with pytest.raises(PluginError):  # no loaded plugin has this prefix: the broken one may
         METRICS.get("stellar.X")
     with pytest.raises(ConfigError, match="Plugin 'star'"):  # belongs to a plugin that works
@@ -369,7 +369,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_example_package_is_registered_once_pip_has_installed_it(example: Path) -> None:
-    done = _run([str(ROOT / "tools" / "doctor.py"), "--json"], example)
+    done = _run(["-m", "gartk", "doctor", "--json"], example)
     found = json.loads(done.stdout)
     (plugin,) = found["plugins"]
     assert plugin["registered"] == {"REGION_EXTRACTORS": ["masked_pool.MaskedReplay"]}
@@ -393,7 +393,7 @@ TWO_STEPS = [
 
 def _train(config: Path, work_dir: Path, options: list[str], *folders: Path) -> list[float]:
     """Train two steps in a process of its own and give the losses."""
-    script = [str(ROOT / "tools" / "train.py"), str(config), "--work-dir", str(work_dir)]
+    script = ["-m", "gartk", "train", str(config), "--out", str(work_dir)]
     done = _run([*script, "--cfg-options", *TWO_STEPS, *options], *folders)
     assert done.returncode == 0, done.stderr
     lines = (work_dir / "losses.jsonl").read_text().splitlines()

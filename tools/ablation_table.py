@@ -62,7 +62,7 @@ what the rows are, and what the paper leaves open about them, is in [docs/ablati
 Numbers of the paper: GAR-Bench caption and VQA, DLC-Bench (average, positive, negative), latency and ViT
 tokens as printed. "ViT" and "LLM" are counted from the config for a square image of {SIDE_PX} pixels, which
 gets the largest grid, with R regions: cells that the tower encodes, and visual tokens that the language
-model reads (`python tools/doctor.py --model CONFIG` counts for other sizes). "tiny" is the same row on the
+model reads (`gartk doctor --model CONFIG` counts for other sizes). "tiny" is the same row on the
 tiny base, with its share of right answers over all RegionWorld items after the short training that
 [docs/results](../docs/results/README.md) describes.
 """

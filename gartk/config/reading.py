@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from gartk.config.settings import SECTIONS, TOP_LEVEL
 from gartk.errors import ConfigError, did_you_mean
 from gartk.plugins import import_custom
 
+# In a package that was installed, and in a checkout.
+CONFIG_FOLDERS = tuple(Path(__file__).resolve().parents[up] / "configs" for up in (1, 2))
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 
 
@@ -27,6 +30,7 @@ def load_config(
 ) -> Config:
     """Read a config file, apply options, expand ``${VAR}`` and do its custom imports.
 
+    ``path`` is a file, or the name of a config that gartk brings along (``find_config``).
     ``cfg_options`` maps dotted paths to values (``{'optim.lr': 1e-3}``). A path has to exist in the
     config or be one the engine knows; ``extra_keys`` names further ones (dotted) that a tool reads.
     The arguments of a part (a dict with ``type``) are free: the part itself checks them. In any string
@@ -35,9 +39,7 @@ def load_config(
     Raises: ConfigError if the file is missing or not Python, an option's path is unknown, an
         environment variable is not set, or a custom import fails.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise ConfigError(f"There is no config file {str(path)!r} (looked in {file.absolute().parent}).")
+    file = find_config(path)
     try:
         cfg = Config.fromfile(file, import_custom_modules=False, lazy_import=False)
     except (
@@ -57,6 +59,38 @@ def load_config(
     _expand_in_place(cfg._cfg_dict, "")
     import_custom(cfg._cfg_dict, file.absolute().parent)
     return cfg
+
+
+def find_config(path: str | os.PathLike[str]) -> Path:
+    """Find a config: a file, else one of gartk's own, by its name in ``configs/``.
+
+    ``tiny/demo``, ``tiny/demo.py`` and ``configs/tiny/demo.py`` all name the same one of them, also where
+    gartk is installed as a package.
+
+    Raises: ConfigError saying where it was looked for, with near matches among gartk's own.
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    shipped = shipped_configs()
+    name = file.with_suffix("").as_posix().removeprefix("configs/")
+    if name in shipped:
+        return shipped[name]
+    own = [name for name in shipped if not name.startswith("_base_/")]
+    near = difflib.get_close_matches(name, own, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(near)}?" if near else "such as tiny/ablation_roi_replay"
+    raise ConfigError(
+        f"There is no config file {str(path)!r} (looked in {file.absolute().parent}), and none of gartk's own"
+        f" has that name; {hint}"
+    )
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Return the configs that gartk brings along, by their names below ``configs/``, without ``.py``."""
+    folder = next(folder for folder in CONFIG_FOLDERS if (folder / "_base_").is_dir())
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.py"))
+    }
 
 
 def _merge(cfg: Config, options: Mapping[str, Any]) -> None:

@@ -44,8 +44,9 @@ class ScheduleSettings:
             raise ConfigError(f"schedule.max_iters must be at least 1, got {self.max_iters}.")
         if not 0 <= self.warmup_iters < self.max_iters:
             raise ConfigError(
-                f"schedule.warmup_iters must lie in 0..{self.max_iters - 1} (max_iters - 1), "
-                f"got {self.warmup_iters}."
+                f"schedule.warmup_iters must lie in 0..{self.max_iters - 1} (below max_iters), got"
+                f" {self.warmup_iters}. A run this short needs both numbers: --cfg-options"
+                f" schedule.max_iters={self.max_iters} schedule.warmup_iters={self.max_iters // 20}"
             )
         if not 0.0 <= self.min_lr_ratio <= 1.0:
             raise ConfigError(f"schedule.min_lr_ratio must lie in 0..1, got {self.min_lr_ratio}.")
@@ -119,7 +120,7 @@ class OptimSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Everything ``tools/train.py`` reads from a config, besides ``model``."""
+    """Everything ``gartk train`` reads from a config, besides ``model``."""
 
     model: Mapping[str, Any]
     train_data: DataSettings

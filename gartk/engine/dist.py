@@ -49,7 +49,7 @@ def init_distributed(launcher: Launcher, device: torch.device) -> None:
     if missing:
         raise ConfigError(
             f"--launcher pytorch needs the variables that torchrun sets; missing: {', '.join(missing)}.\n"
-            "  Run: torchrun --nproc-per-node N tools/train.py CONFIG --launcher pytorch"
+            "  Run: torchrun --nproc-per-node N -m gartk train CONFIG --launcher pytorch"
         )
     if torch_dist.is_initialized():
         return

@@ -26,7 +26,7 @@ def find_folder(source: str | os.PathLike[str]) -> Path:
         if not (folder / CONFIG_NAME).is_file():
             raise CheckpointError(
                 f"This installation has no shipped checkpoint {source!r} (looked in {folder}). Train one:"
-                " python tools/train.py configs/tiny/ablation_roi_replay.py, and give its work dir."
+                " gartk train tiny/ablation_roi_replay, and give its work dir."
             )
         return folder
     path = Path(source).expanduser()
@@ -38,7 +38,7 @@ def find_folder(source: str | os.PathLike[str]) -> Path:
         path = _from_hub(str(source))
     if not path.is_dir():
         raise CheckpointError(
-            f"There is no checkpoint {str(source)!r}. Give a checkpoint folder, a work dir of tools/train.py,"
+            f"There is no checkpoint {str(source)!r}. Give a checkpoint folder, a work dir of gartk train,"
             f" a config file (.py), or a shipped name: {', '.join(sorted(SHIPPED))}."
         )
     if (path / CONFIG_NAME).is_file():

@@ -40,7 +40,7 @@ def load(
 
     Args:
         source: ``"tiny"`` (shipped with the package), a checkpoint folder, a work dir of
-            tools/train.py (its newest checkpoint), or a config file (.py), whose model is built with
+            ``gartk train`` (its newest checkpoint), or a config file (.py), whose model is built with
             the pretrained weights it names; a UserWarning tells where it names none. The folder may
             also be of the authors' release (``"HaochenWang/GAR-1B"`` on the hub) or exported for
             transformers.

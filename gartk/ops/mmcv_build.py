@@ -4,7 +4,7 @@ mmcv 2.2.0 is published as source only, and that source needs help with today's 
 setup.py imports ``pkg_resources`` (gone from setuptools 81 on) and asks for C++17 where the
 headers of torch 2.14 need C++20. Build tools that are missing or too new are put in a temporary
 folder that only the build sees; the environment of the user keeps its own. The finished wheel is
-cached by torch version, Python and device. ``python tools/install_mmcv.py`` is the command.
+cached by torch version, Python and device. ``gartk mmcv`` is the command.
 """
 
 from __future__ import annotations

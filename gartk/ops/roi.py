@@ -1,6 +1,6 @@
 """RoIAlign and RoIPool behind one call, whichever library computes them.
 
-Backends: ``mmcv`` (compiled by ``tools/install_mmcv.py``), ``torchvision``, and ``torch``, which
+Backends: ``mmcv`` (compiled by ``gartk mmcv``), ``torchvision``, and ``torch``, which
 needs neither. Every one computes in float32 (float64 stays float64) with autocast switched off
 and casts the result back, because the compiled operators know no bfloat16 and lose boxes in half
 precision. This is the only file that imports ``mmcv.ops``.
@@ -287,7 +287,7 @@ def _why_not(op: Op, backend: str, device_type: str) -> str | None:
             compiled = _compiled_align(backend) if op == "roi_align" else _compiled_pool(backend)
             compiled(x, rois, (1, 1), *((1, True) if op == "roi_align" else ()))
     except ModuleNotFoundError as error:
-        fix = "; run: python tools/install_mmcv.py" if backend == "mmcv" else ""
+        fix = "; run: gartk mmcv" if backend == "mmcv" else ""
         what = "its compiled operators are" if error.name == "mmcv._ext" else f"{error.name} is"
         return f"{what} not installed{fix}"
     except Exception as error:  # a broken binary may fail in any way
@@ -324,7 +324,7 @@ def choose_backend(op: Op, backend: str, device: str | torch.device = "cpu") -> 
     if reason is not None:
         raise ConfigError(
             f"RoI backend {backend!r} cannot serve {op} on {kind}: {reason}.\n"
-            f"  Use backend='auto', or see python tools/doctor.py for what works here."
+            "  Use backend='auto', or see gartk doctor for what works here."
         )
     return backend
 

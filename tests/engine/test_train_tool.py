@@ -8,21 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from gartk.cli.main import main as command_line
 from gartk.engine.progress_hook import ProgressHook
 from gartk.errors import GartkError
 
-ROOT = Path(__file__).parents[2]
 TOY_CONFIG = Path(__file__).with_name("toy_config.py")
 
 
 @pytest.fixture
 def main() -> Callable[[list[str]], int]:
-    spec = importlib.util.spec_from_file_location("train_tool", ROOT / "tools" / "train.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main  # type: ignore[no-any-return]
+    return lambda argv: command_line(["train", *argv])
 
 
 @pytest.mark.parametrize(

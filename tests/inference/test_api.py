@@ -394,7 +394,7 @@ def test_load_says_what_it_looked_for(
     with pytest.raises(ConfigError, match="dtype must be one of"):
         gartk.load(checkpoint, dtype="float8")
     monkeypatch.setitem(__import__("gartk.engine.sources", fromlist=["SHIPPED"]).SHIPPED, "tiny", tmp_path)
-    with pytest.raises(CheckpointError, match="no shipped checkpoint 'tiny'.*tools/train.py"):
+    with pytest.raises(CheckpointError, match="no shipped checkpoint 'tiny'.*gartk train"):
         gartk.load("tiny")
 
 

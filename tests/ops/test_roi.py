@@ -306,10 +306,10 @@ def test_auto_takes_mmcv_then_torchvision_but_torch_for_roi_align_on_a_cpu(
     assert roi.choose_backend("roi_align", "auto", "cuda") == "mmcv"
     assert roi.choose_backend("roi_pool", "auto", "cpu") == "mmcv"
     assert roi.choose_backend("roi_align", "auto", "cpu") == "torch"
-    works["mmcv"] = "mmcv is not installed; run: python tools/install_mmcv.py"
+    works["mmcv"] = "mmcv is not installed; run: gartk mmcv"
     assert roi.choose_backend("roi_align", "auto", "cuda") == "torchvision"
     assert roi.choose_backend("roi_pool", "auto", "cpu") == "torchvision"
-    with pytest.raises(ConfigError, match="install_mmcv.py"):
+    with pytest.raises(ConfigError, match="run: gartk mmcv"):
         roi.choose_backend("roi_align", "mmcv")
     works["torchvision"] = "broken"
     assert roi.choose_backend("roi_align", "auto", "cuda") == "torch"
@@ -325,7 +325,7 @@ def test_a_missing_mmcv_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch)
         reason = available_backends("roi_align")["mmcv"]
     finally:
         roi._why_not.cache_clear()
-    assert reason == "mmcv is not installed; run: python tools/install_mmcv.py"
+    assert reason == "mmcv is not installed; run: gartk mmcv"
 
 
 def test_the_parity_report_compares_every_pair_and_they_agree() -> None:

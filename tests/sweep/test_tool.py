@@ -1,17 +1,16 @@
-"""tools/sweep.py: what the command line says, dry runs, and errors of the user's."""
+"""``gartk sweep``: what the command line says, dry runs, and errors of the user's."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from gartk.cli.main import main
 from gartk.sweep import executors
 from gartk.sweep.cost import count_costs
 from gartk.sweep.plan import differences, make_plan
@@ -23,19 +22,9 @@ SWEEPS = sorted((ROOT / "configs" / "sweeps").glob("*.py"))
 
 
 @pytest.fixture
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sweep_tool", ROOT / "tools" / "sweep.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run(tool, capsys) -> Callable[..., tuple[int, str, str]]:
+def run(capsys) -> Callable[..., tuple[int, str, str]]:
     def run_(*argv: object) -> tuple[int, str, str]:
-        code = tool.main([str(arg) for arg in argv])
+        code = main(["sweep", *map(str, argv)])
         return code, *capsys.readouterr()
 
     return run_
@@ -137,9 +126,9 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(run, write_sweep, tmp_path, 
 
 
 @pytest.mark.parametrize("argv", [["x.py", "--seeds", "a"], ["x.py", "--measure"], []])
-def test_a_wrong_command_line_is_argparses_error(tool, argv, capsys) -> None:
+def test_a_wrong_command_line_is_argparses_error(argv, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
-        tool.main(argv)
+        main(["sweep", *argv])
     assert caught.value.code == 2
     capsys.readouterr()
 

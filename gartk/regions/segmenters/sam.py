@@ -91,7 +91,8 @@ class SamSegmenter:
                     f"{type(self).__name__} cannot load its weights from {self.weights!r}:"
                     f" {_first_line(error)}\n"
                     f"  Get them with: hf download {_example(self.weights, type(self))} --local-dir FOLDER,"
-                    f" then pass dict(type='{type(self).__name__}', weights='FOLDER').\n"
+                    f" then pass dict(type='{type(self).__name__}', weights='FOLDER'), or give gartk describe"
+                    f" --segmenter {type(self).__name__} --segmenter-arg weights=FOLDER.\n"
                     "  Without them, 'GrabCutSegmenter' works offline (rough)."
                 ) from error
             self._loaded = model.to(self.device).eval(), processor

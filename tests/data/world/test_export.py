@@ -70,7 +70,7 @@ def test_outlines_follow_the_mask_and_leave_the_rest_of_the_picture():
 
 
 def test_the_tool_draws_a_sheet_and_reports_bad_input(tmp_path):
-    tool = [sys.executable, str(ROOT / "tools" / "world.py")]
+    tool = [sys.executable, "-m", "gartk", "world"]
     sheet = tmp_path / "sheet.png"
     done = subprocess.run(
         [*tool, "--sheet", str(sheet), "--num", "2", "--size", "64x80"], capture_output=True, text=True

@@ -1,0 +1,45 @@
+"""Flags that mean the same in every command."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+MODEL = "'tiny', a checkpoint folder, a work dir, a config (.py) or a name on the hub"
+
+
+class Options(argparse.Action):
+    """Reads ``KEY=VALUE ...`` as MMEngine does; a value may be a number, a list or a tuple."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        """Store the options as a dict, added to those of the same flag given before."""
+        from mmengine.config import DictAction
+
+        before = getattr(namespace, self.dest) or {}
+        DictAction(self.option_strings, self.dest, nargs="+")(parser, namespace, values, option)
+        setattr(namespace, self.dest, {**before, **getattr(namespace, self.dest)})
+
+
+def add_cfg_options(parser: argparse.ArgumentParser, text: str = "changes to the config") -> None:
+    """Add ``--cfg-options a.b=c ...``."""
+    parser.add_argument("--cfg-options", nargs="+", action=Options, metavar="KEY=VALUE", help=text)
+
+
+def add_device(parser: Any) -> None:
+    """Add ``--device``."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: auto)")
+
+
+def add_dtype(parser: Any) -> None:
+    """Add ``--dtype``."""
+    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: as stored)")
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0,1,2") from None

@@ -151,13 +151,12 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 def measure_answers(items_per_task: int) -> dict[str, dict[str, float]]:
     """Share of right answers, and of those that differ from the ones without any deviation."""
     from gartk.config import load_config
-    from gartk.evaluation.configured import build_test
-    from gartk.evaluation.evaluate import evaluate
+    from gartk.evaluation.test_data import build_test, run_test
     from gartk.inference.loading import load_any
 
     cfg = load_config(ROOT / "configs" / "tiny" / "demo.py")
     cfg.test_data.items_per_task = items_per_task
-    benchmark, _ = build_test(cfg)
+    benchmark = build_test(cfg)
     model, _ = load_any("tiny", device="cpu", release_compat={})
     base: list[str] = []
     out = {}
@@ -165,14 +164,7 @@ def measure_answers(items_per_task: int) -> dict[str, dict[str, float]]:
     for name in names:
         own = AS_RELEASED if name == "all as released" else ReleaseCompat(**({name: True} if name else {}))
         model.release_compat = own
-        records = evaluate(
-            model,
-            benchmark.samples(),
-            score=benchmark.score,
-            max_new_tokens=benchmark.max_new_tokens,
-            batch_size=benchmark.batch_size,
-            keep_meta=benchmark.keep_meta,
-        )
+        records = run_test(model, benchmark).records
         texts = [record.prediction for record in records]
         base = base or texts
         right = [record.scores["correct"] for record in records]

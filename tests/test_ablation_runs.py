@@ -18,8 +18,7 @@ from PIL import Image
 from gartk.config import load_config
 from gartk.engine.runner import build_runner
 from gartk.engine.sources import find_folder
-from gartk.evaluation.configured import build_test
-from gartk.evaluation.evaluate import run_benchmark
+from gartk.evaluation.test_data import build_test, run_test
 from gartk.models.checkpoints import load_model
 from gartk.regions.masks import encode_rle
 from gartk.testing.toy import save_toy_perception_lm
@@ -143,7 +142,6 @@ def test_it_trains_two_updates_is_tested_on_four_items_saved_and_loaded(
     state, other = model.state_dict(), twin.state_dict()
     assert list(state) == list(other)
     assert all(torch.equal(state[key], other[key]) for key in state)
-    benchmark, metrics = build_test({"test_data": TEST})
-    results = run_benchmark(twin, benchmark, metrics=metrics)
+    results = run_test(twin, build_test({"test_data": TEST}))
     assert [record.task for record in results.records] == TEST["tasks"]
     assert [record.prediction is not None for record in results.records] == [True] * 4

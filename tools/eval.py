@@ -221,7 +221,7 @@ def report(done: Finished, folder: Path, console: Console) -> int:
     """Save and print; give the exit status."""
     from gartk.evaluation import hub
     from gartk.evaluation.outcome import Missing
-    from gartk.evaluation.score import print_table
+    from gartk.evaluation.tables import print_report
 
     results, info = done.results, done.results.info
     paths = hub.save(results, done.benchmark, folder, find_image=done.find_image)
@@ -229,8 +229,8 @@ def report(done: Finished, folder: Path, console: Console) -> int:
     lines += [info["subset"]] if info.get("subset") else []
     if results.summary:
         sizes = {"records": len(results.records), "published_records": done.benchmark.size}
-        print_table({"benchmark": results.benchmark, **sizes, **results.summary})
-        lines = [*done.benchmark.remarks(results.summary), *lines]
+        shown = {"benchmark": results.benchmark, **sizes, **results.summary}
+        print_report(shown, done.benchmark.tables(shown), done.benchmark.remarks(shown))
     lines += ["written: " + ", ".join(map(str, paths))]
     lines += [info["withheld"]] if info.get("withheld") else []
     console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)

@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def read_config(args: argparse.Namespace) -> Any:
     """Read the config with the options that the command line gives by name."""
     from gartk.config import load_config
-    from gartk.evaluation.configured import TEST_KEYS
+    from gartk.evaluation.test_data import TEST_KEYS
 
     cfg = load_config(args.config, args.cfg_options, extra_keys=TEST_KEYS)
     if "test_data" in cfg:
@@ -53,28 +53,24 @@ def run(args: argparse.Namespace) -> None:
 
     from gartk.engine.dist import set_threads
     from gartk.engine.sources import find_folder
-    from gartk.evaluation.configured import build_test, describe_run
-    from gartk.evaluation.evaluate import run_benchmark
-    from gartk.evaluation.report import results_table
+    from gartk.evaluation.test_data import build_test, describe_run, print_results, run_test
     from gartk.inference.loading import load_any
 
     console = Console()
     cfg = read_config(args)
-    benchmark, metrics = build_test(cfg)
+    benchmark = build_test(cfg)
     model, origin = load_any(find_folder(args.checkpoint), device=args.device)
     set_threads(None, model.device)
     info = describe_run(
         cfg.test_data.to_dict(), config=args.config, checkpoint=origin, device=str(model.device)
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("items", total=len(benchmark))
-        results = run_benchmark(
-            model, benchmark, metrics=metrics, info=info, on_batch=lambda n: progress.advance(bar, n)
-        )
+        bar = progress.add_task("items", total=benchmark.size)
+        results = run_test(model, benchmark, info=info, on_batch=lambda n: progress.advance(bar, n))
     out = Path(args.out) if args.out else Path(origin) / f"results_{Path(args.config).stem}.json"
     results.save(out)
     wide = console if console.is_terminal else Console(width=150)
-    wide.print(results_table(results))
+    print_results(benchmark, results, wide)
     rate = len(results.records) / results.seconds
     console.print(f"{rate:.1f} items/s; every item is in {out}", soft_wrap=True)
 

@@ -73,15 +73,13 @@ def train(cfg: Any, work_dir: Path) -> None:
 
 def test(cfg: Any, assistant: RegionAssistant, out: Path) -> None:
     """Test on unseen scenes, print the table, keep every item."""
-    from gartk.evaluation.configured import build_test
-    from gartk.evaluation.evaluate import run_benchmark
-    from gartk.evaluation.report import results_table
+    from gartk.evaluation.test_data import build_test, print_results, run_test
 
-    benchmark, metrics = build_test(cfg)
+    benchmark = build_test(cfg)
     info = {"config": Path(CONFIG).name, "checkpoint": assistant.origin, "decoding": "greedy"}
-    results = run_benchmark(assistant.model, benchmark, metrics=metrics, info=info)
+    results = run_test(assistant.model, benchmark, info=info)
     results.save(out / "results.json")
-    wide_console(150).print(results_table(results))
+    print_results(benchmark, results, wide_console(150))
 
 
 # ---------------------------------------------------------------- pictures

@@ -252,7 +252,7 @@ def save(results: Results, benchmark: Benchmark, folder: Path, *, find_image: Im
 
     paths = {name: folder / f"results.{name}" for name in ("json", "md", "html")}
     results.save(paths["json"])
-    write_atomic(paths["md"], markdown(results))
+    write_atomic(paths["md"], markdown(benchmark, results))
     try:
         write_page(results, paths["html"], benchmark=benchmark, find_image=find_image)
     except (ConfigError, DataError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import judgements_of
 from gartk.evaluation.records import Results
-from gartk.evaluation.score import rows
+from gartk.evaluation.tables import cell_text, score_table
 
 PROBLEM = "problem"
 NO_IMAGE = "the image is not there"
@@ -88,8 +88,8 @@ def withheld_because(missing: Missing, max_missing: float) -> str:
     )
 
 
-def markdown(results: Results) -> str:
-    """Write results as Markdown: the scores by every rule side by side, what is missing, the letters."""
+def markdown(benchmark: Benchmark, results: Results) -> str:
+    """Write results as Markdown: what is missing, the scores by every rule side by side, further tables."""
     lines = [f"# {results.benchmark}", ""]
     lines += [f"- {name}: {_flat(value)}" for name, value in results.info.items() if name in _SHOWN]
     missing = results.info.get("missing")
@@ -99,41 +99,12 @@ def markdown(results: Results) -> str:
     if results.info.get("withheld"):
         lines += ["", f"**{results.info['withheld']}**"]
     if "variants" in results.summary:
-        lines += ["", *score_table(results.summary["variants"])]
-    if "letters" in results.summary:
-        lines += ["", *letter_table(results.summary["letters"])]
+        for table in (score_table(results.summary["variants"]), *benchmark.tables(results.summary)):
+            lines += ["", *table.markdown()]
     return "\n".join(lines) + "\n"
 
 
 _SHOWN = ("model", "judge", "files", "subset", "circular", "max_new_tokens", "seconds_asking", "notes")
-
-
-def score_table(variants: Mapping[str, Any]) -> list[str]:
-    """Lay the rules of a benchmark side by side, a row for every score, each with what it is counted over."""
-    columns = {rule: dict(rows(scores)) for rule, scores in variants.items()}
-    names = list(dict.fromkeys(name for column in columns.values() for name in column))
-    table = [["score", *columns]]
-    table += [[name, *(column.get(name, "") for column in columns.values())] for name in names]
-    return list(_table(table))
-
-
-def letter_table(letters: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Lay out how often each letter is right and was said."""
-    table = [["letter", "right", "said (strict)", "said (lenient)"]]
-    for letter, counts in letters.items():
-        table.append([letter or "(none)", *(str(counts[key]) for key in ("right", "strict", "lenient"))])
-    return list(_table(table))
-
-
-def _table(cells: Sequence[Sequence[str]]) -> Iterator[str]:
-    for number, row in enumerate(cells):
-        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
-        if number == 0:
-            yield "|" + "---|" * len(row)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _flat(value: Any) -> str:
@@ -141,4 +112,4 @@ def _flat(value: Any) -> str:
         return ", ".join(f"{key} {_flat(one)}" for key, one in value.items() if one not in (None, "", []))
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_flat, value)) or "none"
-    return _cell(str(value))
+    return cell_text(str(value))

@@ -23,8 +23,8 @@ from gartk.evaluation.judgements import judgements_of, replies_of
 from gartk.evaluation.page_pictures import Album, Outline, colours, outlines, tag_unit, tag_width
 from gartk.evaluation.pictures import ImageFinder, item_regions
 from gartk.evaluation.records import Results
-from gartk.evaluation.score import rows
 from gartk.evaluation.statistics.item_scores import with_scores
+from gartk.evaluation.tables import rows
 from gartk.io import write_atomic
 
 if TYPE_CHECKING:

@@ -13,13 +13,12 @@ import numpy as np
 from PIL import Image
 
 from gartk.errors import DataError, GartkError
+from gartk.evaluation.pictures import Picture
 from gartk.inference.draw import place_labels, region_colour
 from gartk.regions.images import open_image
 from gartk.regions.masks import interior_point
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gartk.regions import Region
 
 # Longest side and JPEG quality, from the best to the smallest; the first one that fits the limit is taken.
@@ -56,21 +55,24 @@ class Album:
         self._known: dict[str, tuple[str, tuple[int, int]]] = {}
         self.dropped = 0
 
-    def add(self, path: str | Path) -> tuple[str, tuple[int, int]]:
+    def add(self, image: Picture) -> tuple[str, tuple[int, int]]:
         """Take an image in; give its key and its (width, height) in pixels.
 
         Raises: DataError if it cannot be read.
         """
-        if str(path) not in self._known:
-            try:
-                picture = Image.fromarray(open_image(path))
-            except GartkError as error:
-                raise DataError(str(error)) from error
-            jpeg = _jpeg(picture, *SIZES[0])
-            key = hashlib.sha256(jpeg).hexdigest()[:16]
-            self._jpegs[key] = jpeg
-            self._known[str(path)] = (key, picture.size)
-        return self._known[str(path)]
+        known = None if isinstance(image, np.ndarray) else self._known.get(str(image))
+        if known is not None:
+            return known
+        try:
+            picture = Image.fromarray(image if isinstance(image, np.ndarray) else open_image(image))
+        except GartkError as error:
+            raise DataError(str(error)) from error
+        jpeg = _jpeg(picture, *SIZES[0])
+        key = hashlib.sha256(jpeg).hexdigest()[:16]
+        self._jpegs[key] = jpeg
+        if not isinstance(image, np.ndarray):
+            self._known[str(image)] = (key, picture.size)
+        return key, picture.size
 
     def shrink(self, max_bytes: int) -> None:
         """Make the pictures so small that all together fit; drop the last ones if nothing else helps."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gartk.errors import DataError, RegionError
@@ -18,12 +19,11 @@ from gartk.regions.images import open_image
 from gartk.regions.masks import tight_box
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gartk.evaluation.item import Item
 
-# Where an item's image lies; None if there is none.
-ImageFinder = Callable[["Item"], "str | Path | None"]
+# An item's image: where it lies, or its pixels (H, W, 3); None if it is not there.
+Picture = str | Path | NDArray[np.uint8]
+ImageFinder = Callable[["Item"], Picture | None]
 
 SMALLEST_SIDE_PX = 56
 BOX_GREEN = (0, 255, 0)
@@ -38,14 +38,14 @@ class Pictures:
     Raises: DataError where the image or a mask cannot be read, or they do not fit each other.
     """
 
-    path: str | Path
+    picture: Picture
     masks: Sequence[Mapping[str, Any]]
     where: str = ""
 
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """The image: (H, W, 3)."""
-        return open_image(self.path)
+        return self.picture if isinstance(self.picture, np.ndarray) else open_image(self.picture)
 
     @cached_property
     def regions(self) -> list[Region]:
@@ -147,8 +147,19 @@ def pictures_of(item: Item, find: ImageFinder | None) -> Pictures | None:
 
     A benchmark's image that is there but cannot be read is an error when it is first looked at.
     """
-    path = find(item) if find is not None and item.masks else None
-    return None if path is None else Pictures(path, item.masks, f"{item.benchmark} item {item.id}")
+    picture = find(item) if find is not None and item.masks else None
+    return None if picture is None else Pictures(picture, item.masks, f"{item.benchmark} item {item.id}")
+
+
+def open_picture(picture: Picture | None, item: Item) -> NDArray[np.uint8]:
+    """Return the pixels of an item's image.
+
+    Shapes: (H, W, 3).
+    Raises: DataError if it is not there or cannot be read.
+    """
+    if picture is None:
+        raise DataError(f"{item.benchmark} item {item.id}: the image {item.image or ''} is not there.")
+    return picture if isinstance(picture, np.ndarray) else open_image(picture)
 
 
 def in_folder(folder: str | Path) -> ImageFinder:

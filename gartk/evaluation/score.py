@@ -31,12 +31,13 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.benchmarks.base import Benchmark, benchmark_names, build_benchmark
 from gartk.evaluation.item import Item
+from gartk.evaluation.tables import print_report
 from gartk.registry import BENCHMARKS
 
 
@@ -94,55 +95,6 @@ def score_files(
     return report
 
 
-def rows(scores: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Return the name and the text of every score below some variants, in order."""
-    for name, value in scores.items():
-        if not isinstance(value, dict):
-            continue
-        if isinstance(value.get("text"), str):
-            yield " / ".join([*names, name]), value["text"] + _interval(value)
-        else:
-            yield from rows(value, (*names, name))
-
-
-def _interval(score: Mapping[str, Any]) -> str:
-    ends = score.get("interval")
-    return f" [{ends[0]:.1f}, {ends[1]:.1f}]" if ends else ""
-
-
-def print_table(report: Mapping[str, Any]) -> None:
-    """Print the scores of a report as a table."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    count = f"{report['records']} records read, {report['published_records']} published"
-    table = Table(title=f"{report['benchmark']}: {count}")
-    table.add_column("score by rule", overflow="fold")
-    table.add_column("value", overflow="fold")
-    for name, text in rows({**report["variants"], **report}):
-        table.add_row(Text(_printable(name)), Text(_printable(text)))
-    console = Console()
-    console.print(table)
-    if "letters" in report:
-        letters = Table(title="answer letters")
-        for heading in ("letter", "right", "said (strict)", "said (lenient)"):
-            letters.add_column(heading)
-        for letter, counts in report["letters"].items():
-            letters.add_row(letter or "(none)", *(str(counts[k]) for k in ("right", "strict", "lenient")))
-        console.print(letters)
-    for name, row in report.get("comparison", {}).items():
-        low, high = row["interval"]
-        sizes = f"{row['items']} items, {row['left_out']} left out"
-        line = f"{name}: {row['first']:.1f} against {row['second']:.1f} over {sizes}"
-        more = f"difference {row['difference']:+.1f} [{low:+.1f}, {high:+.1f}], p = {row['p_value']:.2g}"
-        console.print(f"{line}; {more} ({row['test']})", highlight=False)
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     names = list(benchmark_names())
@@ -194,9 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         sys.stdout.write(json.dumps(report, indent=1) + "\n")
     else:
-        print_table(report)
-        for remark in build_benchmark(args.benchmark).remarks(report):
-            sys.stdout.write(f"{remark}\n")
+        benchmark = build_benchmark(args.benchmark)
+        print_report(report, benchmark.tables(report), benchmark.remarks(report))
     return 0
 
 

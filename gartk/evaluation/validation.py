@@ -22,9 +22,9 @@ from gartk.engine import state
 from gartk.engine.checkpoint_hook import unwrap
 from gartk.engine.log_hook import truncate_losses
 from gartk.errors import ConfigError
-from gartk.evaluation.configured import build_test
-from gartk.evaluation.evaluate import evaluate
-from gartk.evaluation.metrics import by_task
+from gartk.evaluation.benchmarks.files import data_root
+from gartk.evaluation.item import Item
+from gartk.evaluation.test_data import answer_items, build_test
 
 VALIDATION_FILE = "validation.jsonl"
 
@@ -48,7 +48,9 @@ class ValidationHook(Hook):
         if interval < 1:
             raise ConfigError(f"ValidationHook.interval must be at least 1, got {interval}.")
         self.interval = interval
-        self.benchmark, _ = build_test({"test_data": test_data})
+        self.benchmark = build_test({"test_data": test_data})
+        self._root = data_root() if self.benchmark.folder else Path()
+        self._items: list[Item] = []
 
     def before_train(self, runner: Runner) -> None:
         """Drop what was written after the point of resume."""
@@ -63,20 +65,20 @@ class ValidationHook(Hook):
         if runner.rank != 0 or (done % self.interval and done != runner.max_iters):
             return
         generators = state.rng_state()
-        benchmark = self.benchmark
-        records = evaluate(
+        self._items = self._items or self.benchmark.load(self._root)
+        records = answer_items(
             unwrap(runner),  # type: ignore[arg-type]
-            benchmark.samples(),
-            score=benchmark.score,
-            max_new_tokens=benchmark.max_new_tokens,
-            batch_size=benchmark.batch_size,
+            self.benchmark,
+            self._items,
+            self.benchmark.find_image(self._root),
         )
         state.set_rng_state(generators)
-        tasks = {
-            task: fmean(record.scores["correct"] or 0.0 for record in group)
-            for task, group in by_task(records).items()
-        }
-        accuracy = fmean(record.scores["correct"] or 0.0 for record in records)
+        rule = self.benchmark.rules[0]
+        groups: dict[str, list[float]] = {}
+        for record in records:
+            groups.setdefault(record.task, []).append(record.scores[rule] or 0.0)
+        tasks = {task: fmean(values) for task, values in groups.items()}
+        accuracy = fmean(value for values in groups.values() for value in values)
         line = json.dumps({"iter": done, "accuracy": accuracy, "tasks": tasks})
         with (Path(runner.work_dir) / VALIDATION_FILE).open("a", encoding="utf-8") as file:
             file.write(line + "\n")

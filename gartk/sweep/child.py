@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,17 +123,16 @@ def test(cfg: Config, folder: Path) -> None:
     """Test the trained model and write its results."""
     from gartk.engine.dist import set_threads
     from gartk.engine.sources import find_folder
-    from gartk.evaluation.configured import build_test, describe_run
-    from gartk.evaluation.evaluate import run_benchmark
+    from gartk.evaluation.test_data import build_test, describe_run, run_test
     from gartk.inference.loading import load_any
 
-    benchmark, metrics = build_test(cfg)
+    benchmark = build_test(cfg)
     model, origin = load_any(find_folder(folder / TRAIN_FOLDER), device=cfg.get("device", "auto"))
     set_threads(cfg.get("num_threads"), model.device)
     test_data, device = cfg.test_data.to_dict(), str(model.device)
     info = describe_run(test_data, config=CONFIG_FILE, checkpoint=origin, device=device)
     info["checkpoint"] = os.path.relpath(origin, folder)
-    results = run_benchmark(model, benchmark, metrics=metrics, info=info)
+    results = run_test(model, benchmark, info=info)
     results.save(folder / RESULTS_FILE)
 
 
@@ -191,22 +190,18 @@ def _timed_training(
 
 
 def _timed_test(cfg: Config, runner: TrainRunner, now: Callable[[], float]) -> tuple[float, int]:
-    from gartk.evaluation.configured import build_test
-    from gartk.evaluation.evaluate import evaluate
+    from gartk.evaluation.benchmarks.files import data_root
+    from gartk.evaluation.test_data import answer_items, build_test
 
-    benchmark, _ = build_test(cfg)
-    samples = list(islice(benchmark.samples(), benchmark.batch_size))
-    if not samples:
+    benchmark = build_test(cfg)
+    root = data_root() if benchmark.folder else Path()
+    every = benchmark.load(root)
+    items = every[: benchmark.batch_size]
+    if not items:
         raise ConfigError("test_data has no items.")
     began = now()
-    evaluate(
-        runner.model.model.eval(),
-        samples,
-        score=benchmark.score,
-        max_new_tokens=benchmark.max_new_tokens,
-        batch_size=benchmark.batch_size,
-    )
-    return (now() - began) / len(samples), len(benchmark)
+    answer_items(runner.model.model.eval(), benchmark, items, benchmark.find_image(root))
+    return (now() - began) / len(items), len(every)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def _limited(one: EvalSettings, items: int | None) -> EvalSettings:
 
 def _read(row: Row, settings: SweepSettings, seed: int) -> Config:
     from gartk.config import load_config
-    from gartk.evaluation.configured import TEST_KEYS
+    from gartk.evaluation.test_data import TEST_KEYS
 
     options = {**row.options, **dict.fromkeys(settings.seed_keys, seed)}
     cfg = load_config(row.config, options, extra_keys=["test_data", *TEST_KEYS])

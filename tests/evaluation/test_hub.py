@@ -17,9 +17,10 @@ from gartk.evaluation.hub import Choice, Watcher
 from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judges.base import JudgeReply, with_judgements
-from gartk.evaluation.outcome import Missing, markdown, score_table, withheld_because
+from gartk.evaluation.outcome import Missing, markdown, withheld_because
 from gartk.evaluation.records import Results, read_results
 from gartk.evaluation.running import Order, run_model, run_replay
+from gartk.evaluation.tables import score_table
 from gartk.evaluation.testees.base import Answer
 from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
 
@@ -242,15 +243,20 @@ def test_markdown_lays_rules_side_by_side_and_cannot_be_broken_by_text() -> None
     none = {"right": 0, "strict": 0, "lenient": 0}
     summary = {"variants": variants, "letters": {"A": {"right": 1, "strict": 2, "lenient": 3}, "": none}}
     missing = Missing(2, 1, 0, reasons={"a | b\nc": 1}).to_json()
-    text = markdown(Results("b", [], summary, 0.0, {"model": "m | x\n# y", "missing": missing}))
+    text = markdown(
+        build_benchmark("gar-vqa"),
+        Results("b", [], summary, 0.0, {"model": "m | x\n# y", "missing": missing}),
+    )
     assert "| score | strict | lenient |" in text
     assert "| overall | 1/2 = 50.0 % | 2/2 |" in text
     assert "| x |  | y |" in text
     assert "| (none) | 0 | 0 | 0 |" in text
     assert "- model: m \\| x # y\n" in text
     assert "\n# y" not in text
-    assert score_table({}) == ["| score |", "|---|"]
-    withheld = markdown(Results("b", [], {}, 0.0, {"missing": missing, "withheld": "no score"}))
+    assert score_table({}).markdown() == ["| score |", "|---|"]
+    withheld = markdown(
+        build_benchmark("gar-vqa"), Results("b", [], {}, 0.0, {"missing": missing, "withheld": "no score"})
+    )
     assert "**no score**" in withheld and "| score" not in withheld
 
 

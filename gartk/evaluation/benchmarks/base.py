@@ -28,6 +28,7 @@ from gartk.registry import BENCHMARKS
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder, Pictures
     from gartk.evaluation.rates import Tree
+    from gartk.evaluation.tables import TextTable
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Benchmark(ABC):
         is_judged: whether a judge is part of its score.
         judge_sees_pictures: whether a judge that can see is shown pictures.
         max_new_tokens: how long an answer may be.
+        batch_size: how many items a model of gartk answers at once in ``gartk.evaluation.test_data``.
         recorded_verdicts: keys of a record that hold another judge's verdict.
     """
 
@@ -78,6 +80,7 @@ class Benchmark(ABC):
     is_judged: bool = False
     judge_sees_pictures: bool = False
     max_new_tokens: int = 1024
+    batch_size: int = 8
     recorded_verdicts: Sequence[str] = ()
 
     @classmethod
@@ -239,6 +242,10 @@ class Benchmark(ABC):
     def without_models(self) -> Benchmark:
         """Return the benchmark as it scores where no model may be loaded to score with."""
         return self
+
+    def tables(self, report: Mapping[str, Any]) -> list[TextTable]:
+        """Return what to show of a report beside the scores."""
+        return []
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """Return sentences to print below a report."""

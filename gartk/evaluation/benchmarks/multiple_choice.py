@@ -11,6 +11,7 @@ from typing import Any
 from gartk.evaluation.benchmarks.base import Benchmark, Option
 from gartk.evaluation.item import Fields, Item
 from gartk.evaluation.rates import Rate
+from gartk.evaluation.tables import TextTable
 
 OPTION_KEYS = ("choices", "options", "Options")
 CIRCLE, ROTATION = "circular_id", "rotation"
@@ -238,6 +239,15 @@ class MultipleChoice(Benchmark):
     def details(self, items: Sequence[Item]) -> dict[str, Any]:
         """Count how often each letter is right, said strictly and said leniently."""
         return {"letters": letter_report([item for item in items if is_as_published(item)])}
+
+    def tables(self, report: Mapping[str, Any]) -> list[TextTable]:
+        """Lay out how often each letter is right and was said."""
+        headings = ("letter", "right", "said (strict)", "said (lenient)")
+        lines = [
+            (letter or "(none)", *(str(counts[key]) for key in ("right", "strict", "lenient")))
+            for letter, counts in report["letters"].items()
+        ]
+        return [TextTable("answer letters", headings, tuple(lines))]
 
     def resampling_unit(self, item: Item) -> Hashable | None:
         """Keep the rotations of a question together."""

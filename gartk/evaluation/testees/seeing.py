@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gartk.errors import DataError
 from gartk.evaluation.pictures import ImageFinder, item_regions
 from gartk.evaluation.video import Video, is_video, uniform
 from gartk.regions.images import open_image
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from gartk.evaluation.item import Item
@@ -53,7 +54,10 @@ class Eyes:
         found = self._find(item)
         if found is None:
             raise DataError(f"the image {item.image or '(not named)'} is not there")
-        path, where = Path(found), f"{item.benchmark} item {item.id}"
+        where = f"{item.benchmark} item {item.id}"
+        if isinstance(found, np.ndarray):
+            return Seen(found, item_regions(item.masks, (found.shape[0], found.shape[1]), where=where))
+        path = Path(found)
         if is_video(path):
             return _look_at_video(item, Video(path), where)
         pixels = self._open(path)

@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -16,15 +17,15 @@ from gartk.data.world.tasks.catalogue import EVALUATION_TASKS, TASKS
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.benchmarks.region_world import RegionWorldBenchmark
-from gartk.evaluation.configured import build_test
-from gartk.evaluation.evaluate import evaluate, run_benchmark
+from gartk.evaluation.item import Item, asked
+from gartk.evaluation.pictures import item_regions
 from gartk.evaluation.records import read_results
-from gartk.evaluation.report import results_table
+from gartk.evaluation.test_data import answer_items, build_test, print_results, run_test
 from gartk.inference.batching import Reply
 from gartk.models.region_vlm import Generated, RegionVLM
-from gartk.registry import BENCHMARKS, METRICS, MODELS
-from gartk.structures import Sample, Turn
-from gartk.testing.toy import toy_model, toy_sample
+from gartk.registry import BENCHMARKS, MODELS
+from gartk.structures import Sample
+from gartk.testing.toy import toy_model
 
 DATASET = {"type": "RegionWorldDataset", "split": "test", "size": (96, 96)}
 
@@ -44,17 +45,26 @@ def model() -> RegionVLM:
 def parrot(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the model by one that gives the reference, or what the test puts in the list."""
     instead: list[str] = []
+    references: dict[str, str] = {}
+    load = RegionWorldBenchmark.load
+
+    def noting(benchmark: RegionWorldBenchmark, root: Path) -> list[Item]:
+        items = load(benchmark, root)
+        references.update((item.id, item.reference) for item in items)
+        return items
+
+    monkeypatch.setattr(RegionWorldBenchmark, "load", noting)
 
     def answer(_model: Any, samples: Iterable[Sample], **_: Any) -> Iterator[tuple[Sample, Reply]]:
         for sample in samples:
-            yield sample, Reply(Generated((instead or [sample.turns[1].text])[0], 2, True), 0.01)
+            yield sample, Reply(Generated((instead or [references[sample.id]])[0], 2, True), 0.01)
 
-    monkeypatch.setattr("gartk.evaluation.evaluate.answer_samples", answer)
+    monkeypatch.setattr("gartk.inference.batching.answer_samples", answer)
     return instead
 
 
 def run(model: Any, benchmark: Any, **options: Any) -> Any:
-    return run_benchmark(model, benchmark, metrics=build_test({"test_data": {}})[1], **options)
+    return run_test(model, benchmark, **options)
 
 
 # ------------------------------------------------------------------ the benchmark
@@ -62,11 +72,10 @@ def run(model: Any, benchmark: Any, **options: Any) -> Any:
 
 def test_every_task_has_as_many_items_and_every_letter_as_many_answers() -> None:
     benchmark = RegionWorldBenchmark(dataset=DATASET, items_per_task=4)
-    samples = list(benchmark.samples())
-    assert len(samples) == len(benchmark) == 36
-    assert Counter(sample.meta["task"] for sample in samples) == dict.fromkeys(EVALUATION_TASKS, 4)
-    assert [len(sample.turns) for sample in samples] == [2] * 36
-    colours = [s.turns[1].text for s in samples if s.meta["task"] == "color"]
+    items = benchmark.load(Path())
+    assert len(items) == benchmark.size == 36
+    assert Counter(item.task for item in items) == dict.fromkeys(EVALUATION_TASKS, 4)
+    colours = [item.reference for item in items if item.task == "color"]
     assert sorted(colours) == ["A", "B", "C", "D"]
 
 
@@ -103,21 +112,29 @@ def test_a_wrong_benchmark_is_named(options: dict[str, Any], says: str) -> None:
         RegionWorldBenchmark(**options)
 
 
-def test_every_registered_benchmark_and_metric_keeps_its_promise() -> None:
+def test_an_item_shows_the_scene_and_the_regions_that_were_drawn() -> None:
+    benchmark = RegionWorldBenchmark(dataset=DATASET, items_per_task=1, tasks=["relation", "caption_simple"])
+    find = benchmark.find_image(Path())
+    for place, item in enumerate(benchmark.load(Path())):
+        sample = benchmark._dataset[place]
+        assert np.array_equal(find(item), sample.image)
+        regions = item_regions(item.masks, sample.image.shape[:2])
+        assert len(regions) == len(sample.regions)
+        assert all(np.array_equal(a.mask, b.mask) for a, b in zip(regions, sample.regions, strict=True))
+        assert asked(item) == sample.turns[0].text
+    stranger = Item("RegionWorld", "test-9-9")
+    assert find(stranger) is None
+
+
+def test_every_registered_benchmark_is_one() -> None:
     for name in BENCHMARKS.names():
-        assert isinstance(BENCHMARKS.build({"type": name}), (Benchmark, RegionWorldBenchmark)), name
-    for name in METRICS.names():
-        metric = METRICS.build({"type": name})
-        assert isinstance(metric.name, str)
-        assert metric([]) == {}, name
+        assert isinstance(BENCHMARKS.build({"type": name}), Benchmark), name
 
 
-def test_test_data_names_benchmark_and_metrics() -> None:
-    benchmark, metrics = build_test(
-        {"test_data": {"dataset": DATASET, "items_per_task": 2, "metrics": [{"type": "LetterMetric"}]}}
-    )
-    assert len(benchmark) == 18
-    assert [metric.name for metric in metrics] == ["letters"]
+def test_test_data_names_the_benchmark() -> None:
+    benchmark = build_test({"test_data": {"dataset": DATASET, "items_per_task": 2}})
+    assert (benchmark.name, benchmark.size) == ("RegionWorld", 18)
+    assert build_test({"test_data": {"type": "GARVQABenchmark"}}).name == "gar-vqa"
     with pytest.raises(ConfigError, match="no test_data"):
         build_test({})
     with pytest.raises(ConfigError, match="test_data.type 'RegionWord' is not registered in BENCHMARKS"):
@@ -152,7 +169,7 @@ def test_a_reasoned_choice_gets_room_for_its_reasons() -> None:
     benchmark = RegionWorldBenchmark(
         dataset=dataset, items_per_task=2, tasks=["color", "relation"], max_new_tokens=budgets
     )
-    assert [benchmark.max_new_tokens(sample) for sample in benchmark.samples()] == [3, 40, 3, 40]
+    assert [benchmark.max_tokens_of(item) for item in benchmark.load(Path())] == [3, 40, 3, 40]
 
 
 def test_results_come_back_from_their_file(model: RegionVLM, tmp_path: Path) -> None:
@@ -174,16 +191,13 @@ def test_the_table_shows_counts_chance_and_scores(parrot: list[str]) -> None:
         None, RegionWorldBenchmark(dataset=DATASET, items_per_task=4, tasks=["color", "caption_detailed"])
     )
     console = Console(width=150, record=True, file=StringIO())
-    console.print(results_table(results))
+    print_results(RegionWorldBenchmark(dataset=DATASET), results, console)
     colour, caption = (line for line in console.export_text().splitlines() if "4/4" in line)
     assert all(part in colour for part in ("color", "100.0", "25.0", "lenient 100.0"))
     assert "attributes 100.0, relation 100.0" in caption
 
 
-def test_a_sample_with_several_questions_is_refused(model: RegionVLM) -> None:
-    two = toy_sample((56, 56), 1, turns=[("a", "b"), ("c", "d")])
-    two.meta["task"] = "color"
-    unnamed = Sample(two.image, two.regions, [Turn("user", "a"), Turn("assistant", "b")], id="x")
-    for sample in (two, unnamed):
-        with pytest.raises(DataError, match=f"{sample.id}.*needs one question, one answer and meta"):
-            evaluate(model, [sample], score=lambda *_: {"correct": 0.0}, max_new_tokens=lambda _: 2)
+def test_an_item_whose_image_is_not_there_is_refused(model: RegionVLM) -> None:
+    benchmark = RegionWorldBenchmark(dataset=DATASET, items_per_task=1, tasks=["color"])
+    with pytest.raises(DataError, match="RegionWorld item test-0-0: the image  is not there"):
+        answer_items(model, benchmark, benchmark.load(Path()), lambda _: None)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers.initialization import no_init_weights
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
+from transformers import initialization
 
 from gartk.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    from torch import nn
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
@@ -32,20 +35,91 @@ def number_type(name: str | torch.dtype) -> torch.dtype:
     return DTYPES[name]
 
 
+class _NewFloats(TorchFunctionMode):
+    """Makes floating-point tensors of one type where nothing else is said, in this thread only."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if kwargs.get("dtype") is None and (
+            func in _OF_FLOATS or (func in _LIKE_THEIR_DATA and _is_float(args, kwargs))
+        ):
+            kwargs = {**kwargs, "dtype": self.dtype}
+        return func(*args, **kwargs)
+
+
+class _NoDraws(TorchFunctionMode):
+    """Draws no new weights, in this thread only.
+
+    Where a tensor is drawn directly it becomes the mean or the lower end, which loops that draw until all
+    numbers lie within bounds can live with.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _INITS:
+            return args[0] if args else kwargs["tensor"]
+        if func in _DRAWS:
+            start = args[1] if len(args) > 1 else kwargs.get(_DRAWS[func], 0.0)
+            return args[0].fill_(start)
+        return func(*args, **kwargs)
+
+
+_OF_FLOATS = frozenset(
+    {torch.empty, torch.empty_strided, torch.ones, torch.zeros, torch.eye}
+    | {torch.rand, torch.randn, torch.linspace, torch.logspace}
+)
+_LIKE_THEIR_DATA = frozenset({torch.tensor, torch.as_tensor, torch.scalar_tensor, torch.full, torch.arange})
+# transformers puts its own in the place of torch's while it initialises a network.
+_INITS = frozenset(
+    getattr(module, name)
+    for module in (nn.init, initialization)
+    for name in ("normal_", "uniform_", "kaiming_uniform_", "constant_")
+)
+_DRAWS = {torch.Tensor.normal_: "mean", torch.Tensor.uniform_: "from"}
+_DTYPE: ContextVar[torch.dtype | None] = ContextVar("new_weights_as", default=None)
+
+
+def _is_float(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether plain numbers, or lists of them, hold a float."""
+    given = [*args, *kwargs.values()]
+    while any(isinstance(value, list | tuple) for value in given):
+        given = [n for value in given for n in (value if isinstance(value, list | tuple) else (value,))]
+    return any(isinstance(value, float) for value in given)
+
+
 @contextmanager
 def new_weights_as(dtype: torch.dtype | None) -> Iterator[None]:
-    """Inside, new weights get this type; None leaves torch's default."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype or before)
+    """Inside, new weights get this type; None leaves torch's default.
+
+    It holds for this thread and task only: torch's own default belongs to the whole process and stays.
+    """
+    token = _DTYPE.set(dtype)
     try:
-        yield
+        with nullcontext() if weights_dtype() == torch.get_default_dtype() else _NewFloats(weights_dtype()):
+            yield
     finally:
-        torch.set_default_dtype(before)
+        _DTYPE.reset(token)
 
 
-def blank_weights(blank: bool = True) -> AbstractContextManager[None]:
-    """Inside, new networks are not initialised at random: a file brings all of their weights."""
-    return no_init_weights() if blank else nullcontext()
+def weights_dtype() -> torch.dtype:
+    """The floating-point type that new weights get here."""
+    return _DTYPE.get() or torch.get_default_dtype()
+
+
+def blank_weights(blank: bool = True) -> AbstractContextManager[Any]:
+    """Inside, new networks are not initialised at random: a file brings all of their weights.
+
+    It holds for this thread only, where transformers' own switch would blank the networks of all.
+    """
+    return _NoDraws() if blank else nullcontext()
 
 
 def check_attention(attention: str, part: str) -> str:
@@ -64,6 +138,20 @@ def check_attention(attention: str, part: str) -> str:
             " device. Install flash-attn, or use 'sdpa' (torch's own, which has flash kernels too)."
         )
     return attention
+
+
+def build_network(create: Callable[..., Any], config: Any, attention: str) -> Any:
+    """Build a network of transformers in the type of new weights.
+
+    ``create`` is ``from_config`` of an auto class or ``_from_config`` of a model. It is not told the type,
+    since it would change torch's default for the whole process; nor of flash-attn, which asks for the type.
+    """
+    flash = attention == "flash_attention_2"
+    network = create(config, attn_implementation="sdpa" if flash else attention, dtype=None)
+    network.config.dtype = weights_dtype()
+    if flash:
+        network.set_attn_implementation(attention)
+    return network
 
 
 def set_timm_attention(vit: Any, attention: str, part: str) -> None:
@@ -91,6 +179,16 @@ def checkpoint_activations(network: Any) -> None:
         (new or network.gradient_checkpointing_enable)({"use_reentrant": False})
     except ValueError as error:
         raise ConfigError(f"gradient_checkpointing: {error}") from error
+
+
+def checkpoint_layers(layers: Iterable[nn.Module]) -> None:
+    """Recompute the activations of layers in the backward pass, as transformers does it.
+
+    What hooks add behind a layer is outside and runs once; timm's own switch would run it again in the
+    backward pass, where the call that it belongs to is over.
+    """
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
 
 
 def add_lora(network: nn.Module, settings: Mapping[str, Any] | None, part: str, **extra: Any) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +18,8 @@ from gartk.inference.loading import load_any
 from gartk.models.building import blank_weights, merge_lora, new_weights_as, number_type
 from gartk.models.checkpoints import load_model, save_model
 from gartk.models.placement import is_placed
-from gartk.testing.toy import toy_llm, toy_sample, toy_vision
+from gartk.registry import MODELS
+from gartk.testing.toy import toy_llm, toy_model, toy_sample, toy_vision
 from tests.models.conftest import Build, MakeBatch
 
 LORA: dict[str, Any] = {"r": 2, "lora_alpha": 4}
@@ -50,6 +54,42 @@ def test_blank_weights_are_not_drawn() -> None:
     assert not torch.equal(torch.get_rng_state(), before)
 
 
+def test_blank_weights_of_transformers_and_timm_are_not_drawn_either() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    with blank_weights():
+        MODELS.build(toy_model())
+        nn.init.trunc_normal_(torch.empty(50), std=0.02)
+        nn.init.trunc_normal_(torch.empty(50), mean=3.0, a=2.5, b=2.8)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_blank_weights_and_number_types_belong_to_one_thread() -> None:
+    """While one thread builds blank half-size weights, another builds as ever."""
+    building, seen = threading.Event(), threading.Event()
+
+    def build_blank() -> dict[str, torch.dtype]:
+        with new_weights_as(torch.bfloat16), blank_weights():
+            building.set()
+            assert seen.wait(30)
+            layer = nn.Linear(3, 3)
+            made = [torch.tensor([1.0]), torch.full((2,), 0.5), torch.arange(0.0, 1.0, 0.5), torch.empty(2)]
+            whole = [torch.tensor([1]), torch.full((2,), 1), torch.arange(3), torch.tensor(np.zeros(2))]
+            assert {t.dtype for t in [layer.weight, *made]} == {torch.bfloat16}
+            assert [t.dtype for t in whole] == [torch.int64] * 3 + [torch.float64]
+            return {name: p.dtype for name, p in MODELS.build(toy_model(dtype="float16")).named_parameters()}
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(build_blank)
+        assert building.wait(30)
+        torch.manual_seed(0)
+        layer = nn.Linear(300, 3)
+        seen.set()
+        assert set(future.result().values()) == {torch.float16}
+    assert layer.weight.dtype == torch.get_default_dtype() == torch.float32
+    assert float(layer.weight.detach().std()) > 0.01
+
+
 def test_attention_is_chosen_by_config_and_changes_no_result(build: Build, make_batch: MakeBatch) -> None:
     logits = {}
     for attention in ("sdpa", "eager"):
@@ -79,7 +119,7 @@ def test_activation_checkpointing_of_both_towers_gives_the_same_gradients(
         model = build(
             vision=toy_vision(gradient_checkpointing=on), llm=toy_llm(gradient_checkpointing=on)
         ).train()
-        assert model.vision.tower.timm_model.grad_checkpointing is on
+        assert model.vision.recomputes is on
         assert model.llm.lm.is_gradient_checkpointing is on
         model.loss(make_batch(model, [toy_sample((56, 112), 2)]))["loss"].backward()
         gradients.append({name: p.grad for name, p in model.named_parameters()})

@@ -1,14 +1,14 @@
-"""Layers that let the patches of crops look at other patches, and how they come into a tower."""
+"""Layers that let the patches of crops look at other patches, behind the layers of a tower."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from gartk.errors import ConfigError
 
@@ -105,68 +105,39 @@ class GatedCrossAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-class _FollowedLayer(nn.Module):
-    """An encoder layer with a block behind it that looks at a context."""
-
-    def __init__(
-        self, layer: nn.Module, block: nn.Module, groups: Sequence[ContextGroup], num_crops: int, patches: int
-    ) -> None:
-        super().__init__()
-        self.layer = layer
-        self.block = block
-        self.groups = groups
-        self.num_crops = num_crops
-        self.patches = patches
-
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Run the layer, then the block on its patches; class and register tokens in front stay."""
-        hidden = self.layer(*args, **kwargs)
-        front = self._in_front(hidden)
-        rows = hidden.reshape(self.num_crops, -1, hidden.shape[-1])
-        looked = self.block(rows[:, front:], self.groups)
-        return torch.cat([rows[:, :front], looked], 1).view_as(hidden) if front else looked.view_as(hidden)
-
-    def _in_front(self, hidden: Any) -> int:
-        """How many tokens stand in front of the patches of a crop."""
-        if isinstance(hidden, torch.Tensor) and hidden.ndim > 1:
-            rows = hidden.numel() // hidden.shape[-1]
-            if rows >= self.num_crops * self.patches and rows % self.num_crops == 0:
-                return rows // self.num_crops - self.patches
-        got = tuple(hidden.shape) if isinstance(hidden, torch.Tensor) else type(hidden).__name__
-        raise ConfigError(
-            f"A layer of the tower gives {got} for {self.num_crops} crops of {self.patches} patches. Gated"
-            " cross-attention needs a tensor with one feature per patch after every layer, crop by crop."
-        )
-
-
-@contextmanager
-def followed_by(
-    tower: nn.Module,
-    layers: Sequence[nn.Module],
-    blocks: Sequence[nn.Module],
+def look_back(
+    block: nn.Module,
+    hidden: Any,
     groups: Sequence[ContextGroup],
     *,
     num_crops: int,
     patches: int,
-) -> Iterator[None]:
-    """While open, every layer of a tower is followed by its block.
+    recompute: bool = False,
+) -> Tensor:
+    """Run a block on the patches that a layer of a tower gives; class and register tokens in front stay.
 
-    The pairs stand in the layers' places as modules of their own and hold the context themselves. So
-    where activations are recomputed in the backward pass, after this has closed, the same pairs run again.
+    ``recompute`` recomputes its activations in the backward pass.
+
+    Shapes: hidden (..., C), ``num_crops`` crops one after the other; returns the same.
+    Raises: ConfigError if there is not one feature for each of the ``patches`` of every crop.
     """
-    places = {
-        id(child): (parent, name)
-        for parent in tower.modules()
-        for name, child in parent._modules.items()
-        if child is not None
-    }
-    swapped = []
-    try:
-        for layer, block in zip(layers, blocks, strict=True):
-            parent, name = places[id(layer)]
-            parent._modules[name] = _FollowedLayer(layer, block, groups, num_crops, patches)
-            swapped.append((parent, name, layer))
-        yield
-    finally:
-        for parent, name, layer in swapped:
-            parent._modules[name] = layer
+    front = _in_front(hidden, num_crops, patches)
+    rows = hidden.reshape(num_crops, -1, hidden.shape[-1])
+    if recompute:
+        looked = checkpoint(block, rows[:, front:], groups, use_reentrant=False)
+    else:
+        looked = block(rows[:, front:], groups)
+    return torch.cat([rows[:, :front], looked], 1).view_as(hidden) if front else looked.view_as(hidden)
+
+
+def _in_front(hidden: Any, num_crops: int, patches: int) -> int:
+    """How many tokens stand in front of the patches of a crop."""
+    if isinstance(hidden, torch.Tensor) and hidden.ndim > 1:
+        rows = hidden.numel() // hidden.shape[-1]
+        if rows >= num_crops * patches and rows % num_crops == 0:
+            return rows // num_crops - patches
+    got = tuple(hidden.shape) if isinstance(hidden, torch.Tensor) else type(hidden).__name__
+    raise ConfigError(
+        f"A layer of the tower gives {got} for {num_crops} crops of {patches} patches. Gated"
+        " cross-attention needs a tensor with one feature per patch after every layer, crop by crop."
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 
 from gartk.errors import ConfigError
 from gartk.models.extractors.crop import Crop
-from gartk.models.extractors.cross_attention import GatedCrossAttention, followed_by, group_contexts
+from gartk.models.extractors.cross_attention import GatedCrossAttention, group_contexts, look_back
 from gartk.registry import REGION_EXTRACTORS
 
 if TYPE_CHECKING:
@@ -66,17 +67,14 @@ class GatedCrossAttentionCrop(Crop):
 
     def patches(self, crops: View, regions: RegionBatch, views: Views) -> Tensor:
         """Run the tower on the images, then on the crops with every layer looking back."""
-        vision = views.encoder.vision
-        groups = self._contexts(regions, views)
-        with followed_by(
-            vision,
-            vision.blocks(),
-            list(self.blocks),
-            groups,
-            num_crops=len(regions),
-            patches=crops.grids[0].num_patches,
-        ):
-            return views.encoder.patches(crops)
+        settings = {
+            "groups": self._contexts(regions, views),
+            "num_crops": len(regions),
+            "patches": crops.grids[0].num_patches,
+            "recompute": views.encoder.vision.recomputes,
+        }
+        behind = [partial(look_back, block, **settings) for block in self.blocks]
+        return views.encoder.patches(crops, behind)
 
     def _contexts(self, regions: RegionBatch, views: Views) -> list[ContextGroup]:
         """Encode what the crops look at: an image for each region, or each image with regions once."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.models.vision.base import VisionBackbone
+    from gartk.models.vision.prompt_hook import Change
     from gartk.structures import Batch, Crops, TileGrid
 
 
@@ -47,10 +48,13 @@ class ViewEncoder(NamedTuple):
     prompt_encoder: Any
     connector: Any
 
-    def patches(self, view: View) -> Tensor:
-        """Encode pictures with their prompts, up to the connector: packed patches (N, out_dim)."""
+    def patches(self, view: View, behind_layers: Sequence[Change] = ()) -> Tensor:
+        """Encode pictures with their prompts, up to the connector: packed patches (N, out_dim).
+
+        ``behind_layers`` is that of ``VisionBackbone.encode``.
+        """
         prompt = None if view.regions is None else self.prompt_encoder(view.regions, view.grids)
-        return self.vision.encode(view.pixels, view.grids, prompt)
+        return self.vision.encode(view.pixels, view.grids, prompt, behind_layers)
 
     def prompts_enter(self) -> bool:
         """Whether the tower sees any prompt at all."""

@@ -12,7 +12,13 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.building import add_lora, blank_weights, check_attention, checkpoint_activations
+from gartk.models.building import (
+    add_lora,
+    blank_weights,
+    build_network,
+    check_attention,
+    checkpoint_activations,
+)
 from gartk.models.checkpoints import (
     CONFIG_NAME,
     TOKENIZER_NAME,
@@ -221,9 +227,7 @@ class CausalLM(nn.Module):
 
     @staticmethod
     def _from_config(config: Any, attention: str) -> Any:
-        lm = AutoModelForCausalLM.from_config(
-            config, attn_implementation=attention, dtype=torch.get_default_dtype()
-        )
+        lm = build_network(AutoModelForCausalLM.from_config, config, attention)
         lm.tie_weights()  # blank weights leave that out
         return lm
 

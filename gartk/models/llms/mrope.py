@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 from transformers import GenerationMixin, Qwen2_5_VLConfig, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLPreTrainedModel
 
 from gartk.errors import CheckpointError, ConfigError, did_you_mean
+from gartk.models.building import build_network
 from gartk.models.llms.causal_lm import CausalLM
 from gartk.models.llms.mrope_positions import POLICIES, mrope_positions
 from gartk.registry import LLMS
@@ -156,8 +156,6 @@ class Qwen2_5_VLDecoder(CausalLM):
                 "Qwen2_5_VLDecoder needs config=dict(model_type='qwen2_5_vl_text', ...);"
                 f" got model_type {config.model_type!r}. CausalLM takes other decoders."
             )
-        lm = Qwen2_5_VLTextForCausalLM._from_config(
-            config, attn_implementation=attention, dtype=torch.get_default_dtype()
-        )
+        lm = build_network(Qwen2_5_VLTextForCausalLM._from_config, config, attention)
         lm.tie_weights()  # blank weights leave that out
         return lm

@@ -16,6 +16,7 @@ from gartk.structures import FeatureMap, VisualFeatures
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gartk.models.vision.prompt_hook import Change
     from gartk.structures import TileGrid, Tiler
 
 
@@ -28,7 +29,8 @@ class VisionBackbone(nn.Module, ABC):
     Attributes: ``tiler`` cuts images for it; ``embed_dim`` is the width at the prompt site,
     ``out_dim`` that of its output; ``patch_order`` the order in
     which the patches of a tile leave its patch embedding; ``num_heads`` the attention heads of its layers,
-    None where it does not tell.
+    None where it does not tell; ``recomputes`` whether the activations of its layers are recomputed in
+    the backward pass.
     """
 
     patch_order: ClassVar[Literal["raster", "merge_block"]] = "raster"
@@ -37,6 +39,7 @@ class VisionBackbone(nn.Module, ABC):
     out_dim: int
     patch_px: int
     num_heads: int | None = None
+    recomputes: bool = False
 
     @abstractmethod
     def prompt_site(self) -> nn.Module:
@@ -51,16 +54,25 @@ class VisionBackbone(nn.Module, ABC):
         """Run the tower: B tensors (T_b, 3, h_b, w_b) -> packed patches (N, out_dim)."""
 
     def encode(
-        self, pixels: Sequence[Tensor], grids: Sequence[TileGrid], prompt: Tensor | None = None
+        self,
+        pixels: Sequence[Tensor],
+        grids: Sequence[TileGrid],
+        prompt: Tensor | None = None,
+        behind_layers: Sequence[Change] = (),
     ) -> Tensor:
         """Run the tower with a prompt embedding added to its patches.
+
+        ``behind_layers`` has a function for every layer of ``blocks()``, which takes the layer's output
+        and gives what the next layer reads. Both belong to this call: others that run the tower at the
+        same time, in other threads or tasks, do not see them.
 
         Shapes: pixels: B tensors (T_b, 3, h_b, w_b); prompt (N, embed_dim) for all packed patches, or
         None; returns (N, out_dim).
         """
         if prompt is not None and self.patch_order == "merge_block":
             prompt = raster_to_merge_block(prompt, grids)
-        with added_to_patches(self.prompt_site(), prompt):
+        behind = list(zip(self.blocks(), behind_layers, strict=True)) if behind_layers else []
+        with added_to_patches(self.prompt_site(), prompt, behind):
             return self.encode_patches(pixels, grids)
 
     def assemble(self, projected: Tensor, grids: Sequence[TileGrid]) -> list[VisualFeatures]:

@@ -9,7 +9,13 @@ import torch
 from transformers import InternVLVisionConfig, InternVLVisionModel
 
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.building import add_lora, blank_weights, check_attention, checkpoint_activations
+from gartk.models.building import (
+    add_lora,
+    blank_weights,
+    build_network,
+    check_attention,
+    checkpoint_activations,
+)
 from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
 from gartk.registry import TILERS, VISION_BACKBONES
@@ -52,15 +58,16 @@ class InternVLVision(VisionBackbone):
             raise ConfigError("InternVLVision needs either 'pretrained' or 'config'.")
         settings = dict(config or {}) if pretrained is None else _published_config(pretrained)
         with blank_weights(pretrained is not None):
-            self.tower = InternVLVisionModel._from_config(
+            self.tower = build_network(
+                InternVLVisionModel._from_config,
                 InternVLVisionConfig(**settings),
-                attn_implementation=check_attention(attention, "model.vision"),
-                dtype=torch.get_default_dtype(),
+                check_attention(attention, "model.vision"),
             )
         if pretrained is not None:
             load_prefixed(self.tower, pretrained, WEIGHT_PREFIXES)
         if gradient_checkpointing:
             checkpoint_activations(self.tower)
+        self.recomputes = gradient_checkpointing
         add_lora(self.tower, lora, "model.vision")
         embeddings = self.tower.embeddings
         self.embed_dim = self.out_dim = int(self.tower.config.hidden_size)

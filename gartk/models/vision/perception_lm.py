@@ -9,7 +9,7 @@ import torch
 from transformers import TimmWrapperConfig, TimmWrapperModel
 
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.building import add_lora, blank_weights, set_timm_attention
+from gartk.models.building import add_lora, blank_weights, checkpoint_layers, set_timm_attention
 from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
 from gartk.models.vision.positions import start_positions
@@ -63,7 +63,8 @@ class PerceptionLMVision(VisionBackbone):
             start_positions(vit, positions)
         set_timm_attention(vit, attention, "model.vision")
         if gradient_checkpointing:
-            vit.set_grad_checkpointing(True)
+            checkpoint_layers(vit.blocks)
+        self.recomputes = gradient_checkpointing
         add_lora(self.tower, lora, "model.vision")
         self._num_prefix = int(vit.num_prefix_tokens)
         self.embed_dim = self.out_dim = int(vit.embed_dim)

@@ -11,7 +11,13 @@ from transformers import AutoModel, Qwen2_5_VLConfig, Qwen2_5_VLVisionConfig
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.geometry import merge_block_to_raster, raster_to_merge_block
-from gartk.models.building import add_lora, blank_weights, check_attention, checkpoint_activations
+from gartk.models.building import (
+    add_lora,
+    blank_weights,
+    build_network,
+    check_attention,
+    checkpoint_activations,
+)
 from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
 from gartk.registry import TILERS, VISION_BACKBONES
@@ -59,9 +65,7 @@ class Qwen2_5_VLVision(VisionBackbone):
         settings = _tower_config(pretrained, config)
         attention = check_attention(attention, "model.vision")
         with blank_weights(pretrained is not None):
-            self.tower = AutoModel.from_config(
-                settings, attn_implementation=attention, dtype=torch.get_default_dtype()
-            )
+            self.tower = build_network(AutoModel.from_config, settings, attention)
         if pretrained is not None:
             load_prefixed(self.tower, pretrained, WEIGHT_PREFIXES)
         # The merger is the connector's. Blocks of patches left whole go through the tower's own last step,
@@ -69,6 +73,7 @@ class Qwen2_5_VLVision(VisionBackbone):
         self.tower.merger = nn.Unflatten(0, (-1, BLOCK**2))
         if gradient_checkpointing:
             checkpoint_activations(self.tower)
+        self.recomputes = gradient_checkpointing
         add_lora(self.tower, lora, "model.vision")
         self.embed_dim = self.out_dim = int(settings.hidden_size)
         self.num_heads = int(settings.num_heads)

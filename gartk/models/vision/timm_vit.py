@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.building import add_lora, blank_weights, set_timm_attention
+from gartk.models.building import add_lora, blank_weights, checkpoint_layers, set_timm_attention
 from gartk.models.checkpoints import assign, is_structure_only, read_tensors, resolve_pretrained
 from gartk.models.vision.base import VisionBackbone
 from gartk.registry import TILERS, VISION_BACKBONES
@@ -67,7 +67,8 @@ class TimmViT(VisionBackbone):
             _load_timm_file(vit, pretrained_file)
         set_timm_attention(vit, attention, "model.vision")
         if gradient_checkpointing:
-            vit.set_grad_checkpointing(True)
+            checkpoint_layers(vit.blocks)
+        self.recomputes = gradient_checkpointing
         self._no_split_modules = [type(vit).__name__]  # a device map keeps the tower whole
         self._num_prefix = int(vit.num_prefix_tokens)
         self.embed_dim = self.out_dim = int(vit.num_features)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError
-from gartk.inference.batching import answer_samples, sampling_options, seeded
+from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.loading import load_any
 from gartk.inference.requests import Request, is_many, read_question, read_requests, read_targets
 from gartk.inference.streaming import stream_reply
@@ -72,7 +72,8 @@ class RegionAssistant:
     An image is a path, bytes, Pillow image or array (see ``gartk.regions.images.open_image``). A region is a
     Region, or anything that ``Region.parse`` takes: a mask, a box, an RLE, ``{'points': [[x, y]]}``...
     Region i is ``<Prompt i>`` in questions and answers. Decoding is greedy unless a temperature is
-    given; a seed then makes it repeatable for the same call.
+    given; a seed then makes it repeatable for the same call. Any number of threads and tasks may ask one
+    assistant, or several of one model, also while it trains: prompts, seeds and the mode belong to a call.
 
     Args:
         model: the model; it is used as it is, on its device.
@@ -187,9 +188,9 @@ class RegionAssistant:
         if is_many(image) or is_many(question):
             raise DataError("stream answers one question about one image; use ask for lists.")
         request = read_requests(image, regions, question, limit=self.max_regions)[0]
-        options = sampling_options(temperature=temperature, top_p=top_p)
+        options = sampling_options(temperature=temperature, top_p=top_p, seed=seed)
         limit = _checked(max_new_tokens)
-        return stream_reply(self.model, request.sample(), max_new_tokens=limit, options=options, seed=seed)
+        return stream_reply(self.model, request.sample(), max_new_tokens=limit, options=options)
 
     def _answer(
         self,
@@ -199,16 +200,14 @@ class RegionAssistant:
         top_p: float | None,
         seed: int | None,
     ) -> list[Answer]:
-        options = sampling_options(temperature=temperature, top_p=top_p)
-        with seeded(seed, self.device):
-            replies = answer_samples(
-                self.model,
-                (request.sample() for request in requests),
-                batch_size=self.batch_size,
-                max_new_tokens=_checked(max_new_tokens),
-                options=options,
-            )
-            return [_to_answer(q, reply.generated) for q, (_, reply) in zip(requests, replies, strict=True)]
+        replies = answer_samples(
+            self.model,
+            (request.sample() for request in requests),
+            batch_size=self.batch_size,
+            max_new_tokens=_checked(max_new_tokens),
+            options=sampling_options(temperature=temperature, top_p=top_p, seed=seed),
+        )
+        return [_to_answer(q, reply.generated) for q, (_, reply) in zip(requests, replies, strict=True)]
 
 
 def _checked(max_new_tokens: int) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from gartk.data.collate import collate
 from gartk.errors import ConfigError, GartkError
@@ -56,20 +62,38 @@ class TiledOnce:
         return self._tiler.tile_masks(masks, grid)
 
 
-@contextmanager
-def evaluating(model: RegionVLM) -> Iterator[None]:
-    """Put a model in evaluation mode without gradients, and back afterwards."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
+def in_evaluation_mode(model: RegionVLM) -> RegionVLM:
+    """Return the model, or while it trains a twin in evaluation mode that shares its weights.
+
+    So the mode belongs to a call: nobody who trains or asks the model at the same time sees a change.
+    """
+    if not any(module.training for module in model.modules()):
+        return model
+    shared = {id(one): one for one in (*model.parameters(), *model.buffers(), model.llm.tokenizer)}
+    return copy.deepcopy(model, shared).eval()
 
 
-def sampling_options(*, temperature: float | None = None, top_p: float | None = None) -> dict[str, Any]:
-    """Turn sampling arguments into those of transformers' generate; without a temperature, greedy.
+class _Draw(LogitsProcessor):
+    """Draws the next token by the likelihoods that it is given, and leaves nothing else to choose.
+
+    A seed has a generator of its own, which no other call draws from; without one torch's is used.
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+        self._generator: torch.Generator | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if self._seed is not None and self._generator is None:
+            self._generator = torch.Generator(scores.device).manual_seed(self._seed)
+        drawn = torch.multinomial(scores.softmax(-1), 1, generator=self._generator)
+        return torch.full_like(scores, float("-inf")).scatter_(1, drawn, 0.0)
+
+
+def sampling_options(
+    *, temperature: float | None = None, top_p: float | None = None, seed: int | None = None
+) -> dict[str, Any]:
+    """Turn sampling arguments of one call into those of transformers' generate; greedy without temperature.
 
     Raises: ConfigError for a value out of range, or ``top_p`` without a temperature.
     """
@@ -83,19 +107,12 @@ def sampling_options(*, temperature: float | None = None, top_p: float | None = 
                 "top_p only counts when sampling. Give a temperature too, e.g. temperature=1.0."
             )
         return {}
-    # transformers would otherwise also cut to the 50 likeliest tokens.
-    return {"do_sample": True, "temperature": float(temperature), "top_p": top_p or 1.0, "top_k": 0}
-
-
-@contextmanager
-def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators inside the block only; None leaves them alone."""
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
+    steps = LogitsProcessorList([TemperatureLogitsWarper(float(temperature))])
+    if top_p is not None and top_p < 1:
+        steps.append(TopPLogitsWarper(float(top_p)))
+    steps.append(_Draw(seed))
+    # Sampling of transformers itself draws from the generator of the whole process.
+    return {"logits_processor": steps}
 
 
 def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id: int) -> Batch:
@@ -144,11 +161,12 @@ def answer_samples(
     """
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
+    model = in_evaluation_mode(model)
     processor = model.make_processor()
     processor.tiler = TiledOnce(processor.tiler)
     source = iter(samples)
     while window := list(islice(source, batch_size * BATCHES_PER_WINDOW)):
-        with evaluating(model):
+        with torch.no_grad():
             began = time.perf_counter()
             budgets = [max_new_tokens(s) if callable(max_new_tokens) else max_new_tokens for s in window]
             rows = [

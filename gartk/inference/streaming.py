@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
 
-from gartk.inference.batching import evaluating, prepare_batch, seeded
+from gartk.inference.batching import in_evaluation_mode, prepare_batch
 from gartk.models.llms.causal_lm import markup_ids
 
 if TYPE_CHECKING:
@@ -51,17 +52,17 @@ def stream_reply(
     *,
     max_new_tokens: int,
     options: Mapping[str, Any],
-    seed: int | None = None,
 ) -> Iterator[str]:
     """Encode a sample now, and give its answer piece by piece as it is generated in a thread.
 
     An error of the thread is raised where the pieces are read; a reader who stops early ends the thread.
     """
+    model = in_evaluation_mode(model)
     processor = model.make_processor()
     batch = prepare_batch(model, [processor(sample)], pad_id=processor.pad_id)
-    with evaluating(model):
+    with torch.no_grad():
         inputs = model.inputs(batch)
-    return _pieces(model, inputs, max_new_tokens, options, seed, batch.input_ids[0])
+    return _pieces(model, inputs, max_new_tokens, options, batch.input_ids[0])
 
 
 def _pieces(
@@ -69,7 +70,6 @@ def _pieces(
     inputs: Inputs,
     max_new_tokens: int,
     options: Mapping[str, Any],
-    seed: int | None,
     asked: Tensor,
 ) -> Iterator[str]:
     streamer = _Streamer(model.llm)
@@ -79,7 +79,7 @@ def _pieces(
     def work() -> None:
         try:
             # Gradient mode belongs to a thread, so it is switched off in this one too.
-            with evaluating(model), seeded(seed, model.device):
+            with torch.no_grad():
                 model.llm.generate(
                     *inputs,
                     max_new_tokens=max_new_tokens,
@@ -91,7 +91,9 @@ def _pieces(
             failure.append(error)
             streamer.end()
 
-    thread = threading.Thread(target=work, name="gartk-stream", daemon=True)
+    # What belongs to the caller's context, such as a plugin's own variables, holds in the thread too.
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name="gartk-stream", daemon=True)
     thread.start()
     started = False
     held = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -151,7 +153,27 @@ def build_network(create: Callable[..., Any], config: Any, attention: str) -> An
     network.config.dtype = weights_dtype()
     if flash:
         network.set_attn_implementation(attention)
+    forget_lengths(network)
     return network
+
+
+def forget_lengths(network: nn.Module) -> None:
+    """Let rotary positions that stretch with the text depend on the text of the call alone.
+
+    In transformers they remember the longest text so far in the module, where the next call, or one in
+    another thread, would find it.
+    """
+    for module in network.modules():
+        kinds = getattr(module, "rope_type", None)
+        for kind in kinds.values() if isinstance(kinds, Mapping) else [kinds]:
+            if kind is not None and ("dynamic" in kind or kind == "longrope"):
+                module.forward = MethodType(_forward_of_a_copy, module)
+
+
+def _forward_of_a_copy(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    own = copy.copy(module)
+    own._buffers = {name: None if one is None else one.clone() for name, one in module._buffers.items()}
+    return type(module).forward(own, *args, **kwargs)
 
 
 def set_timm_attention(vit: Any, attention: str, part: str) -> None:
@@ -188,7 +210,7 @@ def checkpoint_layers(layers: Iterable[nn.Module]) -> None:
     backward pass, where the call that it belongs to is over.
     """
     for layer in layers:
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def add_lora(network: nn.Module, settings: Mapping[str, Any] | None, part: str, **extra: Any) -> None:

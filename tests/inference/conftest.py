@@ -15,6 +15,11 @@ def build_lively(**changes: object) -> RegionVLM:
     """Build a toy model with weights so large that every input gives another answer."""
     torch.manual_seed(0)
     model: RegionVLM = MODELS.build(toy_model(**changes))
+    return enliven(model)
+
+
+def enliven(model: RegionVLM) -> RegionVLM:
+    """Make the weights of a model so large that every input gives another answer."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.prompt_encoder.parameters():

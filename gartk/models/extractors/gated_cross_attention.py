@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import nn
 
@@ -67,7 +67,7 @@ class GatedCrossAttentionCrop(Crop):
 
     def patches(self, crops: View, regions: RegionBatch, views: Views) -> Tensor:
         """Run the tower on the images, then on the crops with every layer looking back."""
-        settings = {
+        settings: dict[str, Any] = {
             "groups": self._contexts(regions, views),
             "num_crops": len(regions),
             "patches": crops.grids[0].num_patches,

@@ -215,7 +215,8 @@ def _own_keys(item: Item, layout: Layout) -> dict[str, Any]:
 
 def to_record(item: Item, layout: Layout) -> dict[str, Any]:
     """Turn an item into the published record that it would be read from."""
-    return {**item.extra, **_own_keys(item, layout)}
+    named = {layout.id: item.id} if layout.id and layout.id not in item.extra else {}
+    return {**named, **item.extra, **_own_keys(item, layout)}
 
 
 def check_unique(items: Iterable[Item]) -> list[Item]:

@@ -25,7 +25,7 @@ DEFAULT_DATASET: Mapping[str, Any] = {"type": "RegionWorldDataset", "split": "te
 _OWN = ("tasks", "length", "balanced", "turns_per_sample")
 # What stays of a question's facts: all that a reply is scored by, and what the report counts apart.
 _KEPT = ("kind", "choices", "answer", "answer_form", "chance", "blind_chance", "needs_identity", "held_out",
-         "facts", "scene_seed", "scene_kind", "task")  # fmt: skip
+         "facts", "scene_seed", "scene_kind")  # fmt: skip
 # The scores that stand beside the accuracy, in this order, where a task has them.
 _SHOWN_SCORES = ("lenient", "attributes", "relation")
 HEADINGS = ("task", "right", "%", "95 % interval", "chance", "blind", "identity (blind)", "held out",
@@ -141,7 +141,7 @@ class RegionWorldBenchmark(Benchmark):
         if item.prediction is None:
             return {"correct": None}
         try:
-            return {**score(item.prediction, item.extra)}
+            return {**score(item.prediction, {**item.extra, "task": item.task})}
         except (KeyError, StopIteration, AttributeError, TypeError) as error:
             raise DataError(f"RegionWorld item {item.id}: its facts are not whole ({error!r}).") from error
 

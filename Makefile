@@ -10,19 +10,21 @@ MMCV_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.gartk-installed
-SOURCES := gartk tools tests configs bench plugins
+DOCS_STAMP := $(VENV)/.gartk-docs-installed
+SOURCES := gartk tools tests configs bench plugins docs
 
 # Several processes of one thread each beat one process of several threads on small machines.
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format mmcv clean distclean
+.PHONY: help setup demo test lint format docs mmcv clean distclean
 
 help:
 	@echo "make demo    train a tiny model, print its scores, draw demo/*.png"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff check, ruff format --check, mypy"
 	@echo "make format  let ruff sort imports and format"
+	@echo "make docs    build the documentation and the API reference in site/"
 	@echo "make mmcv    build and install mmcv's compiled operators (optional, about 10 minutes)"
 	@echo "make setup   only create $(VENV) and install gartk into it"
 	@echo "make clean   remove caches and build output; make distclean removes $(VENV) too"
@@ -58,11 +60,19 @@ format: $(STAMP)
 	$(BIN)/python -m ruff check --fix $(wildcard $(SOURCES))
 	$(BIN)/python -m ruff format $(wildcard $(SOURCES))
 
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[docs]" --constraint constraints.txt
+	@touch $@
+
 mmcv: $(STAMP)
 	$(BIN)/python -m gartk mmcv $(MMCV_ARGS)
 
 clean:
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugins/*/build plugins/*/*.egg-info
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugins/*/build plugins/*/*.egg-info
 	find $(wildcard $(SOURCES)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

@@ -2,7 +2,7 @@
 
 import sys
 
-from gartk.cli.main import main
+from gartk.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

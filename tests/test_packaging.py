@@ -92,7 +92,7 @@ def installed(site: Path, folder: Path, *argv: str) -> subprocess.CompletedProce
 
 def test_the_wheel_has_the_command_and_every_config(site: Path, repo_root: Path) -> None:
     (info,) = site.glob("gartk-*.dist-info")
-    assert "gartk = gartk.cli.main:main" in (info / "entry_points.txt").read_text(encoding="utf-8")
+    assert "gartk = gartk.cli.main:program" in (info / "entry_points.txt").read_text(encoding="utf-8")
     folder = repo_root / "configs"
     expected = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
     shipped = site / "gartk" / "configs"

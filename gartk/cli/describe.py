@@ -11,6 +11,7 @@ A value that begins with a minus needs '=': --box=-5,10,50,60.
 from __future__ import annotations
 
 import argparse
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,10 +150,15 @@ def run(args: argparse.Namespace) -> Report:
 
 def load_assistant(args: argparse.Namespace) -> RegionAssistant:
     """Load the model with as many threads as the environment says, else one."""
-    import gartk
-    from gartk.engine.dist import set_threads
+    # What is imported and loaded stays, and going through it again and again takes a second.
+    gc.disable()
+    try:
+        import gartk
+        from gartk.engine.dist import set_threads
 
-    assistant = gartk.load(args.model, device=args.device, dtype=args.dtype)
+        assistant = gartk.load(args.model, device=args.device, dtype=args.dtype)
+    finally:
+        gc.enable()
     set_threads(None, assistant.device)
     return assistant
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import re
 import sys
@@ -88,6 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == 130 and "resume" in args:
         sys.stderr.write("Stopped. Go on with the same command and --resume.\n")
     return code or codes[0]
+
+
+def program() -> int:
+    """Run the command line of this process; return the exit status."""
+    code = main()
+    gc.freeze()  # as it ends, the interpreter would go through every object once more, for a second
+    return code
 
 
 def _show_warning(

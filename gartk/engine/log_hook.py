@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import time
 from pathlib import Path
@@ -111,7 +110,7 @@ class LogHook(Hook):
         shown = "  ".join(f"{name} {value:.4g}" for name, value in scalars.items())
         runner.logger.info(
             f"iter {done}/{runner.max_iters}  {shown}  {speed:.2f} it/s  data {100 * waiting:.0f}%  "
-            f"eta {clock((runner.max_iters - done) / overall)}  mem {memory_mb():.0f} MB"
+            f"eta {clock((runner.max_iters - done) / overall)}  mem {peak_memory()}"
         )
         runner.visualizer.add_scalars({f"train/{k}": v for k, v in scalars.items()}, step=done)
 
@@ -122,9 +121,13 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def memory_mb() -> float:
-    """Peak memory of this process: of the GPU if one is in use, else resident memory, in MB."""
+def peak_memory() -> str:
+    """Return this process's peak memory as text: of the GPU if one is in use, else resident memory."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated() / 2**20
+        return f"{torch.cuda.max_memory_allocated() / 2**20:.0f} MB"
+    if sys.platform == "win32":
+        return "unknown"  # Python has no module resource there
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    return f"{peak / 2**20 if sys.platform == 'darwin' else peak / 2**10:.0f} MB"

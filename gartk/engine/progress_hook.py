@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gartk.engine.log_hook import memory_mb
+from gartk.engine.log_hook import peak_memory
 from gartk.engine.optim import base_lr
 
 _SMOOTH = 20
@@ -68,7 +68,7 @@ class ProgressHook(Hook):
         seconds = runner.message_hub.get_scalar("train/time").mean(_SMOOTH)
         facts = (
             f"loss {outputs['loss']:.4f}  lr {base_lr(runner.optim_wrapper.optimizer):.2e}  "
-            f"{1 / max(seconds, 1e-9):.2f} it/s  {memory_mb():.0f} MB"
+            f"{1 / max(seconds, 1e-9):.2f} it/s  {peak_memory()}"
         )
         self._progress.update(self._task, completed=batch_idx + 1, facts=facts)
 

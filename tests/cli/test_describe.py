@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,3 +167,29 @@ def test_a_segmenter_takes_arguments_and_is_built_once(
         code, _, error = describe(photo, *argv)
         assert code == 2
         assert says in error
+
+
+NOT_NEEDED = (
+    *("datasets", "sklearn", "matplotlib", "openai", "supervision", "mmengine.runner", "mmengine.model"),
+    *("gartk.evaluation", "gartk.sweep", "gartk.engine.runner", "gartk.data.world", "gartk.testing"),
+)
+
+
+def test_describing_imports_nothing_that_only_training_and_evaluation_need(photo: Path) -> None:
+    code = (
+        "import sys; from gartk.cli.main import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        f"sys.exit(' '.join(name for name in {NOT_NEEDED} if name in sys.modules) or 0)"
+    )
+    command = [sys.executable, "-c", code, "describe", photo, "--box", "1,2,30,40", "--device", "cpu"]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_garbage_collector_is_on_after_a_model_was_loaded(describe: Main, photo: Path) -> None:
+    assert describe(photo, "--box", "1,2,30,40")[0] == 0
+    assert gc.isenabled()
+    assert describe(photo, "--box", "1,2,30,40", "--dtype", "int8")[0] == 2
+    assert gc.isenabled()

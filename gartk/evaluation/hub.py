@@ -24,7 +24,7 @@ from gartk.evaluation.judgements import JudgeReply, judgements_of
 from gartk.evaluation.judges.base import Judge, with_judgements
 from gartk.evaluation.outcome import NO_IMAGE, PROBLEM, Missing, markdown, withheld_because
 from gartk.evaluation.pictures import ImageFinder
-from gartk.evaluation.records import Results
+from gartk.evaluation.results import Results
 from gartk.evaluation.testees.base import Answer, Testee
 from gartk.io import write_atomic
 
@@ -248,7 +248,7 @@ def save(results: Results, benchmark: Benchmark, folder: Path, *, find_image: Im
 
     A page that cannot be written (no jinja2) is left out with a UserWarning.
     """
-    from gartk.evaluation.page import write_page
+    from gartk.evaluation.report.page import write_page
 
     paths = {name: folder / f"results.{name}" for name in ("json", "md", "html")}
     results.save(paths["json"])

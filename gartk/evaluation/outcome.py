@@ -10,7 +10,7 @@ from typing import Any
 from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import judgements_of
-from gartk.evaluation.records import Results
+from gartk.evaluation.results import Results
 from gartk.evaluation.tables import cell_text, score_table
 
 PROBLEM = "problem"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gartk.evaluation.item import Item
     from gartk.evaluation.judges.base import Judge
     from gartk.evaluation.pictures import ImageFinder
-    from gartk.evaluation.records import Results
+    from gartk.evaluation.results import Results
     from gartk.evaluation.testees.base import Testee
 
 JOURNAL = "journal.jsonl"

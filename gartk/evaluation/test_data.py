@@ -14,7 +14,7 @@ from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.benchmarks.files import data_root
 from gartk.evaluation.item import Item, asked
 from gartk.evaluation.pictures import ImageFinder, item_regions, open_picture
-from gartk.evaluation.records import Results
+from gartk.evaluation.results import Results
 from gartk.evaluation.tables import score_table
 from gartk.registry import BENCHMARKS
 

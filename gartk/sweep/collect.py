@@ -109,7 +109,7 @@ def read_items(path: Path, benchmark: str = "") -> dict[Key, ItemOutcome]:
     Raises: DataError if it is missing or malformed, or two items of a sub-task have one id.
     """
     from gartk.evaluation.benchmarks.base import build_benchmark
-    from gartk.evaluation.records import read_results
+    from gartk.evaluation.results import read_results
 
     results = read_results(path)
     scores: dict[tuple[str, str], Mapping[str, float]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.testing.benchmark_files import write_gar_bench
 
 for package in ("openai", "tenacity", "jinja2"):

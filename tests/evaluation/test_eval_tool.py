@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.testing.benchmark_files import write_gar_bench
 from gartk.testing.chat_server import ChatServer, Fault, chat_server, texts_of
 

@@ -1,6 +1,6 @@
 """Malformed replies, masks, records and texts: refused with a DataError or missing, never anything else.
 
-With tests/evaluation/scoring/test_score.py, which feeds malformed records to every reader and scorer.
+With tests/evaluation/test_score.py, which feeds malformed records to every reader and scorer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gartk.errors import ConfigError, DataError
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import JudgeReply, judges_of
 from gartk.evaluation.judges import build_judge
-from gartk.evaluation.page import render_page
 from gartk.evaluation.pictures import item_regions
-from gartk.evaluation.records import Results
+from gartk.evaluation.report.page import render_page
+from gartk.evaluation.results import Results
 from gartk.evaluation.statistics.agreement import agree
 from gartk.evaluation.statistics.item_scores import item_scores
 from tests.evaluation.benches import (
@@ -39,7 +39,7 @@ from tests.evaluation.benches import (
     with_judgements,
 )
 from tests.evaluation.judges.cases import ALL, CAP_SIMPLE, DLC, FERRET, VIDEO
-from tests.evaluation.scoring.test_score import GOOD, JSON, TEXTS, leaves, malformed, write
+from tests.evaluation.test_score import GOOD, JSON, TEXTS, leaves, malformed, write
 
 Check = Callable[..., Any]
 

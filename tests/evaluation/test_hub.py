@@ -18,7 +18,7 @@ from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judges.base import JudgeReply, with_judgements
 from gartk.evaluation.outcome import Missing, markdown, withheld_because
-from gartk.evaluation.records import Results, read_results
+from gartk.evaluation.results import Results, read_results
 from gartk.evaluation.running import Order, run_model, run_replay
 from gartk.evaluation.tables import score_table
 from gartk.evaluation.testees.base import Answer

@@ -18,7 +18,7 @@ from gartk.evaluation.item import Item, asked, token_limit
 from gartk.evaluation.judgements import JudgeQuestion, judgements_of
 from gartk.evaluation.judges import build_judge
 from gartk.evaluation.judges.asking import AskingJudge
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.evaluation.running import Order, run_model, run_replay
 from gartk.evaluation.score import read_items, score_files
 from gartk.evaluation.statistics.agreement import agree, headline_scores

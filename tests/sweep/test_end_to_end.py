@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from gartk.config import load_config
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.sweep import child
 from gartk.sweep.executors import LocalExecutor
 from gartk.sweep.plan import Plan, make_plan

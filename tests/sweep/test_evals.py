@@ -9,7 +9,7 @@ import torch
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.item import Item
-from gartk.evaluation.records import Results
+from gartk.evaluation.results import Results
 from gartk.models.checkpoints import save_model
 from gartk.registry import MODELS
 from gartk.sweep.collect import ItemOutcome, RunData, answer_seconds, read_items

@@ -25,7 +25,7 @@ from gartk.evaluation.benchmarks.files import data_root
 from gartk.evaluation.item import Fields, Item, asked
 from gartk.evaluation.judges import Judge, build_judge
 from gartk.evaluation.pictures import ImageFinder
-from gartk.evaluation.records import item_from_json
+from gartk.evaluation.results import item_from_json
 from gartk.evaluation.testees.pictures import to_pillow
 from gartk.evaluation.testees.seeing import Eyes
 from gartk.evaluation.testees.visual_prompts import VisualPrompt

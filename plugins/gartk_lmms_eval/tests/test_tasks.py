@@ -90,7 +90,7 @@ def test_the_group_names_every_task_and_the_package_holds_every_file() -> None:
 
 @pytest.mark.parametrize("task", METRICS)
 def test_every_metric_stands_in_gartks_report(tmp_path: Path, task: str) -> None:
-    from tests.evaluation.scoring.test_score import GOOD, write
+    from tests.evaluation.test_score import GOOD, write
 
     record = {**GOOD[task], "pairing": "fixed"} if task == "mdvp" else GOOD[task]
     found = report(task, read(task, [write(tmp_path / "a.json", task, record)]))["variants"]

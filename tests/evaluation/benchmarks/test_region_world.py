@@ -19,7 +19,7 @@ from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.benchmarks.region_world import RegionWorldBenchmark
 from gartk.evaluation.item import Item, asked
 from gartk.evaluation.pictures import item_regions
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.evaluation.test_data import answer_items, build_test, print_results, run_test
 from gartk.inference.batching import Reply
 from gartk.models.region_vlm import Generated, RegionVLM

@@ -11,7 +11,7 @@ import pytest
 
 from gartk.evaluation import hub
 from gartk.evaluation.item import Item
-from gartk.evaluation.records import read_results
+from gartk.evaluation.results import read_results
 from gartk.evaluation.running import Order, run_model, run_replay
 from gartk.evaluation.testees.base import Answer
 from gartk.evaluation.testees.seeing import Eyes
@@ -65,7 +65,7 @@ def test_a_page_that_cannot_be_written_is_told_and_the_rest_is_saved(
     def fail(*_: Any, **__: Any) -> None:
         raise ConfigError("A page needs jinja2.")
 
-    monkeypatch.setattr("gartk.evaluation.page.write_page", fail)
+    monkeypatch.setattr("gartk.evaluation.report.page.write_page", fail)
     WRITERS["gar-vqa"](tmp_path / "root")
     done = run_model(Order("gar-vqa", tmp_path / "out", data=str(tmp_path / "root")), Parrot)
     with pytest.warns(UserWarning, match="no results.html: A page needs jinja2"):

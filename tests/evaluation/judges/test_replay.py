@@ -16,7 +16,7 @@ from gartk.evaluation.judges.replay import NOT_RECORDED, OTHER_PREDICTION
 from tests.evaluation.benches import judged_by, record_of, report
 from tests.evaluation.judges.cases import CAP_SIMPLE
 from tests.evaluation.judges.test_judges import judge_of
-from tests.evaluation.test_item_scores import RECORDED, recorded
+from tests.evaluation.statistics.test_item_scores import RECORDED, recorded
 
 
 @pytest.mark.parametrize("benchmark", ["gar-cap", "dlc", "ferret"])

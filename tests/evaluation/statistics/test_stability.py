@@ -13,7 +13,7 @@ from gartk.errors import ConfigError, DataError
 from gartk.evaluation.statistics.item_scores import ItemScores, item_scores
 from gartk.evaluation.statistics.stability import draw_part, stability
 from tests.evaluation.benches import bench
-from tests.evaluation.test_item_scores import recorded
+from tests.evaluation.statistics.test_item_scores import recorded
 
 VQA = {"relation": 101, "color": 69, "shape": 64, "ordering": 64, "mirror": 61, "material": 36, "texture": 29}
 HITS = {"relation": 57, "color": 34, "shape": 32, "ordering": 13, "mirror": 36, "material": 14, "texture": 17}

@@ -21,14 +21,14 @@ from PIL import Image
 from gartk.errors import DataError
 from gartk.evaluation.item import Item
 from gartk.evaluation.judges import build_judge
-from gartk.evaluation.page import render_page, with_marks, write_page
-from gartk.evaluation.page_pictures import SIZES, Album, outlines, tag_unit
 from gartk.evaluation.pictures import in_folder
-from gartk.evaluation.records import Results
+from gartk.evaluation.report.album import SIZES, Album, outlines, tag_unit
+from gartk.evaluation.report.page import render_page, with_marks, write_page
+from gartk.evaluation.results import Results
 from gartk.regions import Region
 from tests.evaluation.benches import bench, judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, MASK, OTHER_MASK
-from tests.evaluation.test_item_scores import choice, recorded
+from tests.evaluation.statistics.test_item_scores import choice, recorded
 
 HOSTILE = (
     "<script>document.title='pwned'</script>",

@@ -10,7 +10,7 @@ import pytest
 
 from gartk.errors import DataError
 from gartk.evaluation.item import Item
-from gartk.evaluation.records import FORMAT, Results, read_results
+from gartk.evaluation.results import FORMAT, Results, read_results
 from gartk.testing.benchmark_files import rle
 
 ITEM = Item(

@@ -18,7 +18,7 @@ from gartk.evaluation.statistics.bootstrap import (
 from gartk.evaluation.statistics.item_scores import ItemScores, item_scores
 from gartk.evaluation.statistics.paired import compare, paired_test
 from tests.evaluation.benches import bench, json_leaves, report
-from tests.evaluation.test_item_scores import choice, recorded
+from tests.evaluation.statistics.test_item_scores import choice, recorded
 
 
 def binary(hits: list[int | None], *, tasks: list[str] | None = None) -> ItemScores:

@@ -20,9 +20,9 @@ from gartk.errors import ConfigError, DataError
 from gartk.evaluation.benchmarks.base import Benchmark, Option
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import judgements_of, replies_of
-from gartk.evaluation.page_pictures import Album, Outline, colours, outlines, tag_unit, tag_width
 from gartk.evaluation.pictures import ImageFinder, item_regions
-from gartk.evaluation.records import Results
+from gartk.evaluation.report.album import Album, Outline, colours, outlines, tag_unit, tag_width
+from gartk.evaluation.results import Results
 from gartk.evaluation.statistics.item_scores import with_scores
 from gartk.evaluation.tables import rows
 from gartk.io import write_atomic

@@ -18,7 +18,7 @@ from gartk.evaluation.statistics.agreement import (
     ranks,
 )
 from tests.evaluation.benches import bench, judged_by, read
-from tests.evaluation.test_item_scores import recorded
+from tests.evaluation.statistics.test_item_scores import recorded
 
 # Grasp Any Region, Table 14: the scores of ten models by four judges.
 TABLE_14 = {

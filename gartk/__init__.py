@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         GartkError,
-        JudgeError,
         PluginError,
         RegionError,
     )
@@ -36,7 +35,6 @@ __all__ = [
     "ConfigError",
     "DataError",
     "GartkError",
-    "JudgeError",
     "PluginError",
     "Region",
     "RegionError",
@@ -53,7 +51,6 @@ _LAZY: dict[str, tuple[str, str]] = {
     "ConfigError": ("gartk.errors", "ConfigError"),
     "DataError": ("gartk.errors", "DataError"),
     "GartkError": ("gartk.errors", "GartkError"),
-    "JudgeError": ("gartk.errors", "JudgeError"),
     "PluginError": ("gartk.errors", "PluginError"),
     "Region": ("gartk.regions", "Region"),
     "RegionError": ("gartk.errors", "RegionError"),

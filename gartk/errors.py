@@ -31,10 +31,6 @@ class CheckpointError(GartkError):
     """A checkpoint is missing, incomplete, of the wrong shape or unsafe to read."""
 
 
-class JudgeError(GartkError):
-    """A judge could not be reached or gave a reply that cannot be read."""
-
-
 class EndpointError(GartkError):
     """A server that is to answer questions cannot be used: no such model, no access, or not reached."""
 

@@ -385,7 +385,11 @@ SEGMENTERS = PartRegistry("SEGMENTERS", locations=["gartk.regions.segmenters"])
 DATASETS = PartRegistry("DATASETS", locations=["gartk.data.datasets"])
 TRANSFORMS = PartRegistry("TRANSFORMS", locations=["gartk.data.transforms"])
 BENCHMARKS = PartRegistry("BENCHMARKS", locations=["gartk.evaluation.benchmarks"])
-JUDGES = PartRegistry("JUDGES", locations=["gartk.evaluation.judges"])
+CHAT_MODELS = PartRegistry(
+    "CHAT_MODELS", locations=["gartk.evaluation.models.openai", "gartk.evaluation.models.transformers"]
+)
+MODELS_UNDER_TEST = PartRegistry("MODELS_UNDER_TEST", locations=["gartk.evaluation.models.gartk_model"])
+JUDGES = PartRegistry("JUDGES", locations=["gartk.evaluation.judges.replay", "gartk.evaluation.judges.rules"])
 METRICS = PartRegistry("METRICS", locations=["gartk.evaluation.metrics"])
 
 _ALL = {
@@ -402,6 +406,8 @@ _ALL = {
         DATASETS,
         TRANSFORMS,
         BENCHMARKS,
+        CHAT_MODELS,
+        MODELS_UNDER_TEST,
         JUDGES,
         METRICS,
     )

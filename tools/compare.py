@@ -66,8 +66,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def run_agreement(args: argparse.Namespace) -> dict[str, Any]:
     """Read all verdicts, and compare every two judges on each model and on the models' order."""
     from gartk.evaluation.benchmarks.base import build_benchmark
+    from gartk.evaluation.by_name import build_judge
     from gartk.evaluation.item import Item
-    from gartk.evaluation.judges import build_judge
     from gartk.evaluation.score import read_items
     from gartk.evaluation.statistics.agreement import agree, headline_scores, rank_agreement, ranks
 

@@ -3,8 +3,9 @@
 BENCH   gar-vqa, gar-cap, gar-cap-simple, gar-cap-detailed, dlc, ferret, mdvp, lvis, paco, videorefer-d,
         videorefer-q, vstar, mmvp, realworldqa, mmstar, or a plugin's registered benchmark
 MODEL   a checkpoint, work dir, config or "tiny" of gartk; transformers:NAME, an image-text-to-text model by
-        folder or hub id; openai:NAME, a model on a server that speaks OpenAI's protocol
-JUDGE   openai:NAME, transformers:NAME, replay:FILE[,FILE], rules, or a plugin's registered judge
+        folder or hub id; openai:NAME, a model on a server that speaks OpenAI's protocol; or a plugin's
+        NAME[:SOURCE]
+JUDGE   openai:NAME, transformers:NAME, replay:FILE[,FILE], rules, or a plugin's NAME[:SOURCE]
 
 The benchmarks' files lie in the folder that GARTK_DATA or --data names. Keys of servers come from the
 environment alone. --replay FILE... scores recorded outputs in place of asking a model; with --judge
@@ -30,17 +31,16 @@ if TYPE_CHECKING:
 
     from gartk.evaluation.hub import Watcher
     from gartk.evaluation.judges.base import Judge
-    from gartk.evaluation.options import Calls
-    from gartk.evaluation.pictures import ImageFinder
+    from gartk.evaluation.models.base import ModelUnderTest
     from gartk.evaluation.running import Finished, Order
-    from gartk.evaluation.testees.base import Testee
 
 WITHHELD = 1
-CALLED = ("threads", "per_minute", "tries", "timeout_s")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
+    from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -50,6 +50,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--replay", nargs="+", metavar="FILE", help="score these recorded outputs; no model is asked")
     add("--annotations", nargs="+", metavar="FILE", help="with --replay: items of these count as missing")
     add("--judge", help="who judges, where the benchmark has a judge")
+    for role in ("model", "judge"):
+        said = f"arguments of the {role}, e.g. temperature=None max_tokens_field=max_completion_tokens"
+        add(f"--{role}-arg", nargs="+", action=DictAction, default={}, metavar="NAME=VALUE", help=said)
     add("--data", metavar="DIR", help="folder with the benchmarks' folders (default: GARTK_DATA)")
     add("--out", metavar="DIR", help="folder of the run (default: runs/eval/BENCH/MODEL)")
     add("--limit", type=int, metavar="N", help="only the first N items")
@@ -66,6 +69,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if bool(args.model) == bool(args.replay):
         parser.error("give either --model or --replay")
+    for role in ("model", "judge"):
+        if getattr(args, f"{role}_arg") and not getattr(args, role):
+            parser.error(f"--{role}-arg is for a --{role}, and none is given")
     return args
 
 
@@ -73,14 +79,14 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     from mmengine.config import DictAction
 
     add = parser.add_argument_group("models on this machine").add_argument
-    add("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    add("--device", help="auto, cpu or cuda (default: auto)")
     add("--dtype", help="float32, bfloat16 or float16 (default: as stored)")
-    add("--batch-size", type=int, default=8, metavar="N", help="for models of gartk (8)")
+    add("--batch-size", type=int, metavar="N", help="for models of gartk (8)")
     compat = "deviations of the authors' release, on or off: last_mask_box=True double_scaled_roi=False ..."
     add("--release-compat", nargs="+", action=DictAction, metavar="NAME=BOOL", help=compat)
     add = parser.add_argument_group("models that take no masks").add_argument
     types = "1 whole image and crops, 2 outlines, 3 boxes, 4 crosses (1)"
-    add("--input-type", type=int, default=1, choices=[1, 2, 3, 4], help=types)
+    add("--input-type", type=int, choices=[1, 2, 3, 4], help=types)
     marks = "palette=red,blue line_px rim_px label=number|prompt|none label_px centre=inside|box cross_px"
     add("--mark", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help=marks)
     add("--max-side-px", type=int, metavar="N", help="scale larger pictures down")
@@ -92,16 +98,16 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("servers (openai:NAME)").add_argument
     key = "the environment variable that holds the key (OPENAI_API_KEY)"
     add("--base-url", metavar="URL", help="the model's server (default: OPENAI_BASE_URL, else OpenAI's)")
-    add("--key-env", default="OPENAI_API_KEY", metavar="NAME", help=key)
+    add("--key-env", metavar="NAME", help=key)
     add("--judge-base-url", metavar="URL", help="the judge's server")
-    add("--judge-key-env", default="OPENAI_API_KEY", metavar="NAME", help=key)
+    add("--judge-key-env", metavar="NAME", help=key)
     add("--judge-texts-only", action="store_true", help="show the judge no pictures")
-    add("--threads", type=int, default=4, metavar="N", help="calls at once (4)")
+    add("--threads", type=int, metavar="N", help="calls at once (4)")
     add("--per-minute", type=float, metavar="N", help="calls a minute, at most")
-    add("--tries", type=int, default=6, metavar="N", help="tries of a call (6)")
-    add("--timeout-s", type=float, default=120.0, metavar="S", help="how long a server may be silent (120)")
-    more = "more of the model's endpoint: temperature, max_tokens_field, picture_format, max_pause_s ..."
-    add("--endpoint", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE", help=more)
+    add("--tries", type=int, metavar="N", help="tries of a call (6)")
+    add("--timeout-s", type=float, metavar="S", help="how long a server may be silent (120)")
+    same = "the same as --model-arg"
+    add("--endpoint", nargs="+", action=DictAction, default={}, metavar="NAME=VALUE", help=same)
     add("--system", default="", metavar="TEXT", help="a system message for the model")
     add("--cache", metavar="FILE", help="file of replies (default: in gartk's cache)")
     add("--no-cache", action="store_true", help="ask servers every time")
@@ -136,39 +142,46 @@ def default_folder(args: argparse.Namespace) -> Path:
     return Path("runs") / "eval" / args.benchmark / (slug or "model")
 
 
-def calls_from(args: argparse.Namespace, **endpoint: Any) -> Calls:
-    """Say how models are loaded and called."""
-    from gartk.evaluation.options import Calls
-    from gartk.evaluation.testees.cache import default_cache
-
-    cache = Path(args.cache) if args.cache else default_cache()
-    called = {name: getattr(args, name) for name in CALLED}
-    return Calls({**called, **endpoint}, None if args.no_cache else cache, args.device, args.dtype)
-
-
-def model_of(args: argparse.Namespace, find_image: ImageFinder) -> Testee:
+def model_of(args: argparse.Namespace) -> ModelUnderTest:
     """Build the model under test."""
-    from gartk.evaluation.options import mark_style, model_from
-    from gartk.evaluation.testees.visual_prompts import VisualPrompt
+    from gartk.evaluation.by_name import build_model_under_test
+    from gartk.evaluation.models.drawing import mark_style
+    from gartk.evaluation.models.visual_prompts import VisualPrompt
 
-    return model_from(
+    flags = ("base_url", "key_env", "max_side_px", "batch_size", "release_compat")
+    shown = args.input_type is not None or args.mark
+    return build_model_under_test(
         args.model,
-        find_image,
-        calls_from(args, base_url=args.base_url, key_env=args.key_env, **args.endpoint),
-        visual_prompt=VisualPrompt(args.input_type, mark_style(args.mark)),
-        max_side_px=args.max_side_px,
-        batch_size=args.batch_size,
+        {**given(args, flags), **args.endpoint, **args.model_arg},
+        offer=offered(args),
+        visual_prompt=VisualPrompt(args.input_type or 1, mark_style(args.mark)) if shown else None,
         system=args.system,
-        release_compat=args.release_compat,
     )
 
 
 def judge_of(args: argparse.Namespace) -> Judge:
     """Build the judge."""
-    from gartk.evaluation.options import judge_from
+    from gartk.evaluation.by_name import build_judge
 
-    calls = calls_from(args, base_url=args.judge_base_url, key_env=args.judge_key_env)
-    return judge_from(args.judge, calls, sees_images=not args.judge_texts_only)
+    flags = given(args, ("judge_base_url", "judge_key_env"))
+    arguments = {name.removeprefix("judge_"): value for name, value in flags.items()}
+    if args.judge_texts_only:
+        arguments["sees_images"] = False
+    return build_judge(args.judge, {**arguments, **args.judge_arg}, offer=offered(args))
+
+
+def given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Return the flags that the command line gives."""
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def offered(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what models and judges get if they take it."""
+    from gartk.evaluation.models.cache import default_cache
+
+    flags = ("threads", "per_minute", "tries", "timeout_s", "device", "dtype")
+    cache = None if args.no_cache else args.cache or default_cache()
+    return {**given(args, flags), "cache": cache}
 
 
 # ------------------------------------------------------------------ running
@@ -189,7 +202,7 @@ def run(args: argparse.Namespace) -> int:
                 order, args.replay, annotations=args.annotations, judge=judge, watcher=watcher
             )
         else:
-            done = running.run_model(order, lambda find: model_of(args, find), judge, watcher=watcher)
+            done = running.run_model(order, lambda: model_of(args), judge, watcher=watcher)
     return report(done, order.folder, console)
 
 

@@ -22,10 +22,10 @@ from gartk.evaluation.item import Item, TokenLimit, asked
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judgements import JudgeReply, judgements_of
 from gartk.evaluation.judges.base import Judge, with_judgements
+from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.outcome import NO_IMAGE, PROBLEM, Missing, markdown, withheld_because
 from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.results import Results
-from gartk.evaluation.testees.base import Answer, Testee
 from gartk.io import write_atomic
 
 ANSWER, REPLY = "answer", "reply"
@@ -89,11 +89,13 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def about_run(benchmark: Benchmark, testee: Testee, *, max_new_tokens: int, circular: bool) -> dict[str, Any]:
+def about_run(
+    benchmark: Benchmark, model: ModelUnderTest, *, max_new_tokens: int, circular: bool
+) -> dict[str, Any]:
     """Say what decides the answers of a run: a journal belongs to one such run."""
     return {
         "benchmark": benchmark.name,
-        "model": testee.about(),
+        "model": model.about(),
         "max_new_tokens": max_new_tokens,
         "circular": circular,
     }
@@ -104,7 +106,7 @@ def about_run(benchmark: Benchmark, testee: Testee, *, max_new_tokens: int, circ
 
 def ask(
     items: Sequence[Item],
-    testee: Testee,
+    model: ModelUnderTest,
     journal: Journal,
     *,
     find_image: ImageFinder,
@@ -122,7 +124,7 @@ def ask(
     there = [item for item in items if find_image(item) is not None]
     todo = [item for item in there if not _is_done(item, journal, retry_missing=retry_missing)]
     watcher.started("asking", len(items), len(items) - len(todo))
-    for answer in testee.answers(todo, max_new_tokens=max_new_tokens):
+    for answer in model.answers(todo, find_image=find_image, max_new_tokens=max_new_tokens):
         _write(journal, answer)
         watcher.advanced(answer.text is not None)
     answered = [_answered(item, journal) for item in items]

@@ -20,9 +20,9 @@ from gartk.evaluation.score import read_items
 if TYPE_CHECKING:
     from gartk.evaluation.item import Item
     from gartk.evaluation.judges.base import Judge
+    from gartk.evaluation.models.base import ModelUnderTest
     from gartk.evaluation.pictures import ImageFinder
     from gartk.evaluation.results import Results
-    from gartk.evaluation.testees.base import Testee
 
 JOURNAL = "journal.jsonl"
 # What a judged benchmark's score says without a judge.
@@ -79,7 +79,7 @@ class Finished:
 
 def run_model(
     order: Order,
-    model: Callable[[ImageFinder], Testee],
+    model: Callable[[], ModelUnderTest],
     judge: Callable[[], Judge] | None = None,
     *,
     watcher: Watcher | None = None,
@@ -95,10 +95,10 @@ def run_model(
     find_image = benchmark.find_image(root)
     items = order.choice.of(benchmark, benchmark.load(root), find_image)
     judging = judge() if judge is not None else None
-    testee = model(find_image)
+    asked = model()
     about = hub.about_run(
         benchmark,
-        testee,
+        asked,
         max_new_tokens=order.max_new_tokens or benchmark.max_new_tokens,
         circular=order.choice.circular,
     )
@@ -106,7 +106,7 @@ def run_model(
         notes = _notes(journal, benchmark, judging)
         outcome = hub.ask(
             items,
-            testee,
+            asked,
             journal,
             find_image=find_image,
             max_new_tokens=order.max_new_tokens or benchmark.max_tokens_of,
@@ -115,8 +115,9 @@ def run_model(
         )
         items = _judged(benchmark, outcome.items, judging, journal, order, find_image, watcher)
     info = {
-        "model": testee.name,
+        "model": asked.name,
         "judge": judging.name if judging else "",
+        **({"judged_by": judging.about()} if judging else {}),
         "subset": hub.subset(benchmark, outcome.items, order.choice),
         "run": about,
         "seconds_asking": round(outcome.seconds, 1),
@@ -147,7 +148,7 @@ def run_replay(
     info: dict[str, Any] = {"files": list(files)}
     if judge is not None:
         judging = judge()
-        info["judge"] = judging.name
+        info |= {"judge": judging.name, "judged_by": judging.about()}
         about = {"benchmark": benchmark.name, "files": list(files)}
         with Journal(order.folder / JOURNAL, about=about, resume=order.resume) as journal:
             items = _judged(benchmark, items, judging, journal, order, find_image, watcher)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
-from gartk.io import cache_dir
 
 if TYPE_CHECKING:
     from gartk.evaluation.benchmarks.base import Benchmark
@@ -53,11 +52,11 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
     if (folder / RESULTS_FILE).is_file():
         return
     from gartk.evaluation import hub
-    from gartk.evaluation.options import Calls, judge_from, model_from
+    from gartk.evaluation.by_name import build_judge
+    from gartk.evaluation.models.cache import default_cache
+    from gartk.evaluation.models.gartk_model import GartkModelUnderTest
     from gartk.evaluation.running import Order, run_model
 
-    endpoint = {"base_url": settings.judge_base_url, "key_env": settings.judge_key_env}
-    calls = Calls(endpoint, cache_dir() / "replies.sqlite", device)
     order = Order(
         benchmark=settings.benchmark,
         folder=folder,
@@ -66,11 +65,18 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
         retry_missing=True,
         max_missing=settings.max_missing,
     )
-    spec, sees_images = settings.judge, not settings.judge_texts_only
-    judge = None if spec is None else lambda: judge_from(spec, calls, sees_images=sees_images)
-    batch_size = settings.batch_size
+    offer = {
+        "base_url": settings.judge_base_url,
+        "key_env": settings.judge_key_env,
+        "sees_images": not settings.judge_texts_only,
+        "cache": default_cache(),
+        "device": device,
+    }
+    spec = settings.judge
     done = run_model(
-        order, lambda find: model_from(str(checkpoint), find, calls, batch_size=batch_size), judge
+        order,
+        lambda: GartkModelUnderTest(str(checkpoint), device=device, batch_size=settings.batch_size),
+        None if spec is None else lambda: build_judge(spec, offer=offer),
     )
     withheld = done.results.info.get("withheld")
     if withheld:

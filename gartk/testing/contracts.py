@@ -15,6 +15,7 @@ from __future__ import annotations
 from gartk.testing.checks import ContractViolation
 from gartk.testing.connector_contract import check_connector
 from gartk.testing.data_contract import check_dataset, check_segmenter
+from gartk.testing.evaluation_contract import check_chat_model, check_judge, check_model_under_test
 from gartk.testing.extractor_contract import check_extractor
 from gartk.testing.llm_contract import check_llm
 from gartk.testing.prompt_contract import check_prompt_encoder
@@ -23,10 +24,13 @@ from gartk.testing.vision_contract import check_vision_backbone
 
 __all__ = [
     "ContractViolation",
+    "check_chat_model",
     "check_connector",
     "check_dataset",
     "check_extractor",
+    "check_judge",
     "check_llm",
+    "check_model_under_test",
     "check_prompt_encoder",
     "check_segmenter",
     "check_tiler",

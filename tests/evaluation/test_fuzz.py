@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gartk.errors import ConfigError, DataError
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import JudgeReply, judges_of
-from gartk.evaluation.judges import build_judge
 from gartk.evaluation.pictures import item_regions
 from gartk.evaluation.report.page import render_page
 from gartk.evaluation.results import Results
@@ -145,7 +145,7 @@ def test_malformed_recorded_files_are_replayed_or_refused(benchmark: str) -> Non
     def check(record: object) -> None:
         path = write(folder / "records.json", benchmark, record)
         try:
-            (again,) = judged_by(build_judge("replay", files=path), [item])[-1:]
+            (again,) = judged_by(build_judge("replay", {"files": path}), [item])[-1:]
         except (DataError, ConfigError):
             return
         # The record is about another prediction than the item's, so nothing of it may be taken over.

@@ -17,15 +17,17 @@ from gartk.evaluation.hub import Choice, Watcher
 from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judges.base import JudgeReply, with_judgements
+from gartk.evaluation.models.base import Answer, ModelUnderTest
+from gartk.evaluation.models.chat import ChatReply
+from gartk.evaluation.models.item_view import ItemView
 from gartk.evaluation.outcome import Missing, markdown, withheld_because
 from gartk.evaluation.results import Results, read_results
 from gartk.evaluation.running import Order, run_model, run_replay
 from gartk.evaluation.tables import score_table
-from gartk.evaluation.testees.base import Answer
 from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
 
 
-class Stub:
+class Stub(ModelUnderTest):
     """A model that knows the answers, and fails where it is told to."""
 
     def __init__(self, failing: Sequence[str] = (), says: str | None = None) -> None:
@@ -37,7 +39,10 @@ class Stub:
     def about(self) -> dict[str, Any]:
         return {"kind": "stub"}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
+    def reply(self, view: ItemView, *, max_new_tokens: int) -> ChatReply:
+        return ChatReply(None, "it is asked by items")
+
+    def answers(self, items: Sequence[Item], **_: Any) -> Iterator[Answer]:
         for item in items:
             self.seen.append(item.id)
             if item.id in self.failing:
@@ -54,6 +59,9 @@ class Nodding:
     def __init__(self, silent: Sequence[str] = ()) -> None:
         self.silent = set(silent)
         self.seen: list[str] = []
+
+    def about(self) -> dict[str, Any]:
+        return {"kind": "nodding"}
 
     def judge(
         self, items: Sequence[Item], *, benchmark: Benchmark, find_image: Any = None, on_item: Any = None
@@ -270,7 +278,7 @@ def order(root: Path, folder: Path, benchmark: str = "gar-vqa", **options: Any) 
 def test_a_run_with_a_limit_can_be_carried_on_to_the_whole(root: Path, tmp_path: Path) -> None:
     stubs: list[Stub] = []
 
-    def build(_: Any) -> Stub:
+    def build() -> Stub:
         stubs.append(Stub())
         return stubs[-1]
 
@@ -286,7 +294,7 @@ def test_a_run_with_a_limit_can_be_carried_on_to_the_whole(root: Path, tmp_path:
 def test_only_items_with_images_and_rotated_options_can_be_chosen(root: Path, tmp_path: Path) -> None:
     (root / "gar_bench" / "images" / "vqa_0.png").unlink()
     choice = Choice(only_with_images=True, circular=True)
-    done = run_model(order(root, tmp_path / "r", choice=choice), lambda _: Stub(says="A"))
+    done = run_model(order(root, tmp_path / "r", choice=choice), lambda: Stub(says="A"))
     assert len(done.results.records) == 5 * 4
     assert done.results.info["subset"].startswith("5 of 424 items (those whose image is there)")
     rotations = done.results.summary["variants"]["strict"]["rotations"]
@@ -301,15 +309,15 @@ def test_only_items_with_images_and_rotated_options_can_be_chosen(root: Path, tm
 def test_a_judged_benchmark_says_that_it_needs_a_judge_and_the_others_that_they_need_none(
     root: Path, tmp_path: Path
 ) -> None:
-    done = run_model(order(root, tmp_path / "a", "gar-cap-simple"), lambda _: Stub())
+    done = run_model(order(root, tmp_path / "a", "gar-cap-simple"), lambda: Stub())
     assert done.results.info["notes"] == ["this benchmark is scored by a judge; name one with --judge"]
-    whole = run_model(order(root, tmp_path / "b", "gar-cap-simple"), lambda _: Stub(), Nodding)
+    whole = run_model(order(root, tmp_path / "b", "gar-cap-simple"), lambda: Stub(), Nodding)
     assert whole.results.summary["variants"]["published"]["simple"]["text"] == "6/6 = 100.0 %"
     assert (whole.results.info["judge"], whole.results.info["notes"]) == ("nodding", [])
     with pytest.raises(ConfigError, match="gar-vqa is scored without a judge"):
-        run_model(order(root, tmp_path / "c"), lambda _: Stub(), Nodding)
+        run_model(order(root, tmp_path / "c"), lambda: Stub(), Nodding)
     with pytest.raises(ConfigError, match="encoder"):
-        run_model(order(root, tmp_path / "c", arguments={"encoder": "x"}), lambda _: Stub())
+        run_model(order(root, tmp_path / "c", arguments={"encoder": "x"}), lambda: Stub())
 
 
 def test_recorded_outputs_can_be_judged_anew(root: Path, tmp_path: Path) -> None:
@@ -333,4 +341,4 @@ def test_a_choice_of_nothing_is_an_error(root: Path, tmp_path: Path, choice: Cho
     for path in (root / "gar_bench" / "images").iterdir():
         path.unlink()
     with pytest.raises(ConfigError, match=says):
-        run_model(order(root, tmp_path / "r", choice=choice), lambda _: Stub())
+        run_model(order(root, tmp_path / "r", choice=choice), lambda: Stub())

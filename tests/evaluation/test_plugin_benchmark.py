@@ -13,18 +13,20 @@ import pytest
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation import hub, score
 from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.hub import Choice
 from gartk.evaluation.item import Item, asked, token_limit
-from gartk.evaluation.judgements import JudgeQuestion, judgements_of
-from gartk.evaluation.judges import build_judge
-from gartk.evaluation.judges.asking import AskingJudge
+from gartk.evaluation.judgements import judgements_of
+from gartk.evaluation.judges.chat_judge import ChatJudge
+from gartk.evaluation.models.base import Answer, ModelUnderTest
+from gartk.evaluation.models.chat import ChatModel, ChatReply
+from gartk.evaluation.models.item_view import ItemView
 from gartk.evaluation.results import read_results
 from gartk.evaluation.running import Order, run_model, run_replay
 from gartk.evaluation.score import read_items, score_files
 from gartk.evaluation.statistics.agreement import agree, headline_scores
 from gartk.evaluation.statistics.item_scores import item_scores
 from gartk.evaluation.statistics.stability import stability
-from gartk.evaluation.testees.base import Answer
 from gartk.registry import BENCHMARKS
 from tests.evaluation.colours import KEY, registered, write_colours
 
@@ -40,7 +42,7 @@ def _registered() -> Iterator[None]:
         yield
 
 
-class Painter:
+class Painter(ModelUnderTest):
     """A model under test that says what it is told to say."""
 
     name = "painter"
@@ -48,24 +50,31 @@ class Painter:
     def about(self) -> dict[str, Any]:
         return {"model": self.name}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: Any) -> Iterator[Answer]:
+    def reply(self, view: ItemView, *, max_new_tokens: int) -> ChatReply:
+        return ChatReply(None, "it is asked by items")
+
+    def answers(self, items: Sequence[Item], *, max_new_tokens: Any, **_: Any) -> Iterator[Answer]:
         for item in items:
             assert asked(item) == "Which colour? One word."
             assert token_limit(max_new_tokens, item) == 4
             yield Answer(item, SAID[int(item.id)], "silent")
 
 
-class Critic(AskingJudge):
+class Critic(ChatModel):
     """A judge that sees pictures, and takes a colour for right that names the right word."""
 
-    def __init__(self) -> None:
-        super().__init__(name="critic", sees_images=True)
-        self.asked: list[JudgeQuestion] = []
+    name = "critic"
 
-    def ask(self, question: JudgeQuestion) -> str:
-        self.asked.append(question)
-        said, _, right = question.text.splitlines()[-1].removeprefix("Is ").partition(" the same as ")
-        return "yes" if right.rstrip("?") in said else "hm"
+    def __init__(self) -> None:
+        self.asked: list[Sequence[Any]] = []
+
+    def about(self) -> dict[str, Any]:
+        return {"kind": "critic"}
+
+    def reply(self, parts: Sequence[Any], *, system: str = "", max_new_tokens: int) -> ChatReply:
+        self.asked.append(parts)
+        said, _, right = str(parts[-1]).removeprefix("Is ").partition(" the same as ")
+        return ChatReply("yes" if right.rstrip("?") in said else "hm")
 
 
 def order(root: Path, folder: Path, **options: Any) -> Order:
@@ -90,10 +99,10 @@ def test_a_run_asks_judges_scores_draws_and_is_read_back(tmp_path: Path) -> None
     critic = Critic()
     done = run_model(
         order(tmp_path / "root", tmp_path / "run", max_missing=50, resamples=50),
-        lambda _: Painter(),
-        lambda: critic,
+        Painter,
+        lambda: ChatJudge(critic),
     )
-    assert [np.ndim(question.parts[0]) for question in critic.asked] == [3] * 3
+    assert [np.ndim(parts[0]) for parts in critic.asked] == [3] * 3
     variants = done.results.summary["variants"]
     assert variants["word"]["overall"]["text"] == "2/4 = 50.0 % (1 missing)"
     assert variants["word"]["tasks"]["light"]["text"] == "1/2 = 50.0 % (1 missing)"
@@ -138,7 +147,7 @@ def test_recorded_and_ruled_verdicts_are_given_again_and_agreement_is_counted(tm
     benchmark = build_benchmark(NAME)
     path = write_colours(tmp_path / "one", ("red", "a green", "blue", "blue"), verdict="yes")
     items, _ = read_items(benchmark, [str(path)])
-    replayed = build_judge("replay", files=[str(path)]).judge(items, benchmark=benchmark)
+    replayed = build_judge("replay", {"files": [str(path)]}).judge(items, benchmark=benchmark)
     assert [judgements_of(item)[0]["verdict"]["strict"] for item in replayed] == ["yes"] * 4
     ruled = build_judge("rules").judge(items, benchmark=benchmark)
     found = agree(benchmark, replayed, ruled)
@@ -147,14 +156,14 @@ def test_recorded_and_ruled_verdicts_are_given_again_and_agreement_is_counted(tm
     spread = stability({"a": item_scores(benchmark, items)}, parts=2, seeds=20).models["a"]
     assert spread.full == 75.0
     other = write_colours(tmp_path / "two", ("green", "green", "blue", "blue"), verdict="yes")
-    judged = build_judge("replay", files=[str(other)]).judge(items[:1], benchmark=benchmark)
+    judged = build_judge("replay", {"files": [str(other)]}).judge(items[:1], benchmark=benchmark)
     assert judgements_of(judged[0])[0]["problem"] == "the recorded verdict is about another prediction"
 
 
 def test_what_it_has_not_is_refused_by_name(tmp_path: Path) -> None:
     write_colours(tmp_path / "root")
     with pytest.raises(ConfigError, match="acme-colours has no options to rotate"):
-        run_model(order(tmp_path / "root", tmp_path / "a", choice=Choice(circular=True)), lambda _: Painter())
+        run_model(order(tmp_path / "root", tmp_path / "a", choice=Choice(circular=True)), Painter)
     with pytest.raises(DataError, match=r"has no colours\.json. Get it from acme"):
         build_benchmark(NAME).load(tmp_path)
     with pytest.raises(DataError, match="no prompt"):
@@ -185,12 +194,12 @@ def test_a_benchmark_drawn_in_memory_runs_like_one_with_files(tmp_path: Path) ->
     }
 
     class Parrot(Painter):
-        def answers(self, items: Sequence[Item], *, max_new_tokens: Any) -> Iterator[Answer]:
+        def answers(self, items: Sequence[Item], *, max_new_tokens: Any, **_: Any) -> Iterator[Answer]:
             for item in items:
                 assert token_limit(max_new_tokens, item) == (16 if item.task == "color" else 64)
                 yield Answer(item, item.reference)
 
-    done = run_model(Order("region-world", tmp_path, arguments=arguments, resamples=20), lambda _: Parrot())
+    done = run_model(Order("region-world", tmp_path, arguments=arguments, resamples=20), Parrot)
     assert done.results.info["subset"] == "all 4 items"
     assert done.results.summary["accuracy"]["color"]["correct"] == 2
     assert done.results.summary["variants"]["correct"]["overall"]["interval"] == [100.0, 100.0]

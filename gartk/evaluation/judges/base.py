@@ -29,6 +29,10 @@ class Judge(Protocol):
 
     name: str
 
+    def about(self) -> dict[str, Any]:
+        """Return everything that changes its verdicts, as JSON values; never a secret."""
+        ...
+
     def judge(
         self,
         items: Sequence[Item],

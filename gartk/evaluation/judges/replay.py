@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
 from gartk.evaluation.item import Item
@@ -26,7 +26,8 @@ class ReplayJudge:
     """Recorded verdicts, given only to the very predictions that they were about; all else is missing.
 
     Args:
-        files: judged records, in the published form or our own, as ``gartk.evaluation.score`` reads them.
+        files: judged records, in the published form or our own, as ``gartk.evaluation.score`` reads them;
+            a text may name several, with commas between them.
         judge: whose verdicts to take where the records hold those of several judges; may be left out
             where they hold those of one.
         name: what the verdicts are recorded under; by default the judge that the records name, else
@@ -38,9 +39,15 @@ class ReplayJudge:
     def __init__(
         self, *, files: Sequence[str | Path] | str | Path, judge: str | None = None, name: str | None = None
     ) -> None:
-        self._files = [str(f) for f in ([files] if isinstance(files, str | Path) else files)]
+        if isinstance(files, str):
+            files = [file for file in files.split(",") if file]
+        self._files = [str(file) for file in ([files] if isinstance(files, Path) else files)]
         self._judge = judge
         self.name = name or judge or PUBLISHED
+
+    def about(self) -> dict[str, Any]:
+        """Return what decides its verdicts."""
+        return {"kind": "replay", "files": self._files, "judge": self._judge}
 
     def judge(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply
@@ -25,6 +25,10 @@ class RulesJudge:
     """
 
     name = "rules"
+
+    def about(self) -> dict[str, Any]:
+        """Return what decides its verdicts."""
+        return {"kind": "rules"}
 
     def judge(
         self,

@@ -19,16 +19,17 @@ from typing import Any
 
 from PIL import Image
 
-from gartk.errors import ConfigError, DataError
+from gartk.errors import DataError
 from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.benchmarks.files import data_root
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import Fields, Item, asked
-from gartk.evaluation.judges import Judge, build_judge
+from gartk.evaluation.judges.base import Judge
+from gartk.evaluation.models.item_view import ViewReader
+from gartk.evaluation.models.pictures import to_pillow
+from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.results import item_from_json
-from gartk.evaluation.testees.pictures import to_pillow
-from gartk.evaluation.testees.seeing import Eyes
-from gartk.evaluation.testees.visual_prompts import VisualPrompt
 
 JUDGE_VARIABLE = "GARTK_LMMS_JUDGE"
 PARTIAL_VARIABLE = "GARTK_LMMS_PARTIAL"
@@ -102,7 +103,7 @@ def _parts(doc: Mapping[str, Any], kwargs: Kwargs) -> list[Any]:
     """Texts and pictures in order; regions are shown as the task's input type says."""
     item = to_item(doc["item"])
     shown = VisualPrompt(input_type=int((kwargs or {}).get(INPUT_TYPE, 1)))
-    parts = shown.parts(item, Eyes(finder(item.benchmark)).look(item))
+    parts = shown.parts(ViewReader(finder(item.benchmark)).read(item))
     return [part if isinstance(part, str) else to_pillow(part).convert("RGB") for part in parts]
 
 
@@ -195,21 +196,12 @@ def scores_of(task: str, payloads: Sequence[Mapping[str, str]]) -> dict[str, Any
 
 
 def judge_of_environment() -> Judge | None:
-    """Build the judge that GARTK_LMMS_JUDGE names: ``rules``, ``openai:MODEL``, ``transformers:MODEL``.
+    """Build the judge that GARTK_LMMS_JUDGE names, as ``--judge`` of tools/eval.py does; None for none.
 
     Raises: ConfigError for another one.
     """
-    name, _, model = os.environ.get(JUDGE_VARIABLE, "").partition(":")
-    if not name:
-        return None
-    if name == "rules":
-        return build_judge(name)
-    if name not in ("openai", "transformers") or not model:
-        raise ConfigError(
-            f"{JUDGE_VARIABLE} is {os.environ[JUDGE_VARIABLE]!r};"
-            " give rules, openai:MODEL or transformers:MODEL."
-        )
-    return build_judge(name, model=model)
+    spec = os.environ.get(JUDGE_VARIABLE, "")
+    return build_judge(spec) if spec else None
 
 
 # lmms-eval names a function by file and name, so each task and metric needs one: process_gar_vqa,

@@ -138,7 +138,9 @@ def test_captions_have_a_score_only_from_a_judge(data: Path, monkeypatch: pytest
     assert aggregate(payloads, task="gar-cap-simple", metric="judged") == 100
     documents._SCORED.clear()
     monkeypatch.setenv("GARTK_LMMS_JUDGE", "oracle")
-    with pytest.raises(ConfigError, match="give rules, openai:MODEL or transformers:MODEL"):
+    with pytest.raises(
+        ConfigError, match="There is no judge .oracle.*Known: .*openai, replay, rules, transformers"
+    ):
         aggregate(payloads, task="gar-cap-simple", metric="judged")
 
 

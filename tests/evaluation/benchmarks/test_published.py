@@ -17,8 +17,8 @@ from gartk.evaluation.benchmarks.files import data_root
 from gartk.evaluation.benchmarks.multiple_choice import options_of, reference_letter
 from gartk.evaluation.benchmarks.open_class import LVISBenchmark
 from gartk.evaluation.item import JUDGE, Item, asked
+from gartk.evaluation.models.item_view import ViewReader
 from gartk.evaluation.score import score_files
-from gartk.evaluation.testees.seeing import Eyes
 from gartk.testing.benchmark_files import write_gar_bench, write_json
 from tests.evaluation.benchmarks.samples import WRITERS, write_dlc, write_ferret, write_mdvp, write_open_class
 
@@ -68,11 +68,11 @@ def test_items_have_ids_prompts_images_and_regions_that_fit(root: Path, name: st
     items = benchmark.load(root)
     assert items and benchmark.name == name and benchmark.size == SIZES[name]
     assert len({(item.task, item.id) for item in items}) == len(items)
-    eyes = Eyes(benchmark.find_image(root))
+    reader = ViewReader(benchmark.find_image(root))
     for item in items:
         assert item.prediction is None and not item.replies
         assert asked(item) == item.extra["prompt"]
-        seen = eyes.look(item)
+        seen = reader.read(item)
         assert seen.pixels.shape == (60, 80, 3)
         assert len(seen.regions) == len(item.masks)
         assert all(region.image_hw == (60, 80) for region in seen.regions)
@@ -231,6 +231,6 @@ def test_the_published_files_load_whole(shared_dir: Path, name: str, count: int,
     assert found
     if there is not None:
         assert len(found) >= there
-    eyes = Eyes(find)
+    reader = ViewReader(find)
     for item in found[:3]:
-        assert len(eyes.look(item).regions) == len(item.masks) > 0
+        assert len(reader.read(item).regions) == len(item.masks) > 0

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gartk.evaluation import hub
-from gartk.evaluation.item import Item
+from gartk.evaluation.models.base import ModelUnderTest
+from gartk.evaluation.models.chat import ChatReply
+from gartk.evaluation.models.item_view import ItemView
+from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.evaluation.results import read_results
 from gartk.evaluation.running import Order, run_model, run_replay
-from gartk.evaluation.testees.base import Answer
-from gartk.evaluation.testees.seeing import Eyes
-from gartk.evaluation.testees.visual_prompts import VisualPrompt
 from tests.evaluation.benchmarks.samples import WRITERS
 
 pytest.importorskip("jinja2", reason="needs the extra 'eval'")
 
 
-class Parrot:
+class Parrot(ModelUnderTest):
     """Looks at everything as a model without mask input would, and says A."""
 
     name = "parrot"
 
-    def __init__(self, find: Any) -> None:
-        self._eyes = Eyes(find)
-
     def about(self) -> dict[str, Any]:
         return {"kind": "parrot"}
 
-    def answers(self, items: Sequence[Item], *, max_new_tokens: int) -> Iterator[Answer]:
-        for item in items:
-            parts = VisualPrompt(1).parts(item, self._eyes.look(item))
-            yield Answer(item, "A", "", 0.0, {"parts": len(parts)})
+    def reply(self, view: ItemView, *, max_new_tokens: int) -> ChatReply:
+        return ChatReply("A", details={"parts": len(VisualPrompt(1).parts(view))})
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from gartk.errors import ConfigError, DataError, EndpointError
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import judgements_of, judges_of
-from gartk.evaluation.judges import SHORT_NAMES, Judge, build_judge
-from gartk.evaluation.judges.asking import NO_IMAGE
-from gartk.evaluation.judges.openai_compatible import OpenAIJudge
+from gartk.evaluation.judges.base import Judge
+from gartk.evaluation.judges.chat_judge import NO_IMAGE, ChatJudge
+from gartk.evaluation.models.chat import ChatModel, ChatReply
 from gartk.evaluation.pictures import ImageFinder
-from gartk.evaluation.testees.endpoint import Reply
-from gartk.registry import JUDGES
 from tests.evaluation.benches import by_judge, judged_by, report, to_judge
 from tests.evaluation.judges.cases import (
     ALL,
@@ -48,21 +47,27 @@ FOUR = "\n".join(
 GOOD = {"gar-cap": "True", "dlc": "A", "ferret": "8 6", "mdvp": "5 4", "videorefer-d": FOUR}
 
 
-class Answering:
-    """A client that answers by a rule, and remembers what it was asked."""
+class Answering(ChatModel):
+    """A chat model that answers by a rule, and remembers what it was asked."""
 
-    def __init__(self, *replies: str | None) -> None:
+    def __init__(
+        self, *replies: str | None, name: str = "m", sees_images: bool = False, threads: int = 1
+    ) -> None:
+        self.name, self.sees_images, self.threads = name, sees_images, threads
         self.replies = replies
         self.asked: list[tuple[Sequence[Any], str, int]] = []
 
-    def ask(self, parts: Sequence[Any], *, system: str = "", max_tokens: int = 1024) -> Reply:
-        self.asked.append((parts, system, max_tokens))
+    def about(self) -> dict[str, Any]:
+        return {"kind": "answering"}
+
+    def reply(self, parts: Sequence[Any], *, system: str = "", max_new_tokens: int) -> ChatReply:
+        self.asked.append((parts, system, max_new_tokens))
         text = self.replies[min(len(self.asked), len(self.replies)) - 1]
-        return Reply(text, "" if text is not None else "TimeoutError: too slow")
+        return ChatReply(text, "" if text is not None else "TimeoutError: too slow")
 
 
-def judge_of(*replies: str | None, sees_images: bool = False) -> OpenAIJudge:
-    return OpenAIJudge(model="m", client=Answering(*replies), threads=1, sees_images=sees_images)
+def judge_of(*replies: str | None, sees_images: bool = False) -> ChatJudge:
+    return ChatJudge(Answering(*replies, sees_images=sees_images))
 
 
 @pytest.fixture
@@ -118,7 +123,7 @@ def test_an_item_without_a_prediction_is_not_asked_about() -> None:
     judge = judge_of("True")
     item = replace(CAP_SIMPLE, prediction=None)
     assert judged_by(judge, [item]) == [item]
-    assert judge._client.asked == []  # type: ignore[attr-defined]
+    assert judge.chat.asked == []  # type: ignore[attr-defined]
 
 
 def test_a_judge_with_eyes_does_not_judge_what_it_cannot_see() -> None:
@@ -130,7 +135,7 @@ def test_a_judge_with_eyes_does_not_judge_what_it_cannot_see() -> None:
 def test_items_come_back_in_order_and_are_reported_as_they_are_done(find: ImageFinder) -> None:
     items = [replace(CAP_SIMPLE, id=str(n)) for n in range(20)]
     seen: list[str] = []
-    judge = OpenAIJudge(model="m", client=Answering("True"), threads=4)
+    judge = ChatJudge(Answering("True", sees_images=True, threads=4))
     judged = judged_by(judge, items, find_image=find, on_item=lambda item: seen.append(item.id))
     assert [item.id for item in judged] == [item.id for item in items]
     assert sorted(seen) == sorted(item.id for item in items)
@@ -138,7 +143,7 @@ def test_items_come_back_in_order_and_are_reported_as_they_are_done(find: ImageF
 
 def test_several_judges_stand_side_by_side_and_each_can_be_scored() -> None:
     (once,) = judged_by(judge_of("True"), [CAP_SIMPLE])
-    other = OpenAIJudge(model="two", client=Answering("False"), sees_images=False)
+    other = ChatJudge(Answering("False", name="two"))
     (twice,) = judged_by(other, [once])
     assert judges_of([twice]) == ["m", "two"]
     assert (twice.replies["m"], twice.replies["two"], twice.replies[JUDGE]) == ("True", "False", "False")
@@ -170,13 +175,9 @@ def test_a_benchmark_without_a_judge_is_refused() -> None:
             judged_by(build_judge(name), [Item("gar-vqa", "1", prediction="A")])
 
 
-def test_every_short_name_is_registered_and_an_unknown_one_is_refused() -> None:
-    assert sorted(SHORT_NAMES.values()) == JUDGES.names()
-    with pytest.raises(ConfigError, match="no judge 'rule'. Did you mean 'rules'"):
-        build_judge("rule")
-    assert isinstance(build_judge("rules"), Judge)
-    with pytest.raises(ConfigError, match="threads must be at least 1"):
-        build_judge("openai", model="m", client=Answering("x"), threads=0)
+def test_a_chat_judge_says_what_decides_its_verdicts() -> None:
+    assert judge_of("x").about() == {"kind": "answering", "sees_images": False}
+    assert isinstance(judge_of("x"), Judge)
 
 
 # ------------------------------------------------------------------ a real server on loopback
@@ -219,7 +220,7 @@ def test_a_server_is_asked_at_temperature_zero_with_all_pictures(
     pytest.importorskip("openai")
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
     url, seen = server
-    judge = build_judge("openai", model="judge-model", base_url=url)
+    judge = build_judge("openai:judge-model", {"base_url": url})
     (one, two) = judged_by(judge, [CAP_SIMPLE, CAP_DETAILED], find_image=find)
     assert one.replies["judge-model"] == two.replies[JUDGE] == "True"
     assert {(body["model"], body["temperature"]) for body in seen} == {("judge-model", 0)}
@@ -233,6 +234,6 @@ def test_a_server_is_asked_at_temperature_zero_with_all_pictures(
 
 def test_a_server_without_the_model_ends_the_run(server: tuple[str, list[dict[str, Any]]]) -> None:
     pytest.importorskip("openai")
-    judge = build_judge("openai", model="none", base_url=server[0], sees_images=False)
+    judge = build_judge("openai:none", {"base_url": server[0], "sees_images": False})
     with pytest.raises(EndpointError, match="is not there"):
         judged_by(judge, [CAP_SIMPLE, VIDEO])

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from gartk.errors import ConfigError
-from gartk.evaluation.judges import build_judge
+from gartk.errors import CheckpointError
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.judges.base import judgements_of
 from gartk.testing.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
 from tests.evaluation.benches import judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, write_images
 
+TEXTS = {"sees_images": False, "device": "cpu"}
 TEXT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -62,7 +63,7 @@ def seeing_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_text_model_is_asked_every_question_in_its_own_markup(text_model: Path) -> None:
-    judge = build_judge("transformers", model=str(text_model), name="toy", device="cpu")
+    judge = build_judge(f"transformers:{text_model}", {"name": "toy", **TEXTS})
     region, review = judged_by(judge, [DLC, FERRET])
     assert len(judgements_of(region)) == 3
     for item in (region, review):
@@ -75,15 +76,15 @@ def test_a_text_model_is_asked_every_question_in_its_own_markup(text_model: Path
 def test_a_seeing_model_is_shown_the_pictures(
     seeing_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge: Any = build_judge("transformers", model=str(seeing_model), sees_images=True, device="cpu")
+    judge: Any = build_judge(f"transformers:{seeing_model}", {"device": "cpu"})
     counts: list[int] = []
-    generate = judge._model.generate
+    generate = judge.chat._model.generate
 
     def counting(**inputs: Any) -> Any:
         counts.append(len(inputs["image_grid_thw"]))
         return generate(**inputs)
 
-    monkeypatch.setattr(judge._model, "generate", counting)
+    monkeypatch.setattr(judge.chat._model, "generate", counting)
     (item,) = judged_by(judge, [CAP_SIMPLE], find_image=write_images(tmp_path))
     assert counts == [5]
     (entry,) = judgements_of(item)
@@ -94,23 +95,23 @@ def test_a_seeing_model_is_shown_the_pictures(
 def test_a_failure_of_the_model_is_a_missing_verdict(
     text_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge: Any = build_judge("transformers", model=str(text_model), device="cpu")
+    judge: Any = build_judge(f"transformers:{text_model}", TEXTS)
 
     def fail(**inputs: Any) -> Any:
         raise RuntimeError("out of\nmemory")
 
-    monkeypatch.setattr(judge._model, "generate", fail)
+    monkeypatch.setattr(judge.chat._model, "generate", fail)
     (item,) = judged_by(judge, [FERRET])
     assert judgements_of(item)[0]["problem"] == "RuntimeError: out of memory"
     assert item.replies == {}
 
 
 def test_what_is_no_chat_model_is_refused(text_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be loaded as a model of texts"):
-        build_judge("transformers", model=str(tmp_path), device="cpu")
+    with pytest.raises(CheckpointError, match="cannot be loaded as a model of texts"):
+        build_judge(f"transformers:{tmp_path}", TEXTS)
     (tmp_path / "copy").mkdir()
     for file in text_model.iterdir():
         if file.name != "chat_template.jinja":
             (tmp_path / "copy" / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(ConfigError, match="has no chat template"):
-        build_judge("transformers", model=str(tmp_path / "copy"), device="cpu")
+    with pytest.raises(CheckpointError, match="has no chat template"):
+        build_judge(f"transformers:{tmp_path / 'copy'}", TEXTS)

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from gartk.errors import DataError
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import Item
-from gartk.evaluation.judges import build_judge
 from gartk.evaluation.pictures import in_folder
 from gartk.evaluation.report.album import SIZES, Album, outlines, tag_unit
 from gartk.evaluation.report.page import render_page, with_marks, write_page

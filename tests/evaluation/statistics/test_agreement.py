@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gartk.errors import DataError
+from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import JUDGE, Item
-from gartk.evaluation.judges import build_judge
 from gartk.evaluation.statistics.agreement import (
     agree,
     compare_verdicts,

@@ -20,11 +20,15 @@ def in_threads(
     threads: int,
     give_up: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
-    """Do the work of every job, ``threads`` at once; give the results as they come.
+    """Do the work of every job, ``threads`` at once; yield the results as they come.
 
     A job is taken only when a thread is free for it. The first error ends all, and so does Ctrl-C: no more
     jobs are taken, ``give_up`` is called, and work under way is left alone, also if the program ends.
+    A single thread is the caller's own.
     """
+    if threads == 1:
+        yield from map(work, jobs)
+        return
     source = iter(jobs)
     todo: SimpleQueue[list[Job]] = SimpleQueue()
     done: SimpleQueue[tuple[list[Result], BaseException | None]] = SimpleQueue()

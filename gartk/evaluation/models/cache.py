@@ -21,12 +21,12 @@ _WAIT_S = 30.0
 
 
 def default_cache() -> Path:
-    """Give the usual file of replies, in gartk's cache (``GARTK_CACHE``, else ``~/.cache/gartk``)."""
+    """Return the usual file of replies, in gartk's cache (``GARTK_CACHE``, else ``~/.cache/gartk``)."""
     return cache_dir() / "replies.sqlite"
 
 
 def request_key(request: Mapping[str, Any]) -> str:
-    """Give the key of a request: a hash of all of it (server, model, texts, images, options)."""
+    """Return the key of a request: a hash of all of it (server, model, texts, images, options)."""
     text = json.dumps(request, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -51,12 +51,12 @@ class ReplyCache:
             )
         except (OSError, sqlite3.Error) as error:
             raise DataError(
-                f"{self.path} cannot be used as a cache of replies: {error}. Name another with --cache, or"
-                " none with --no-cache."
+                f"{self.path} cannot be used as a cache of replies: {error}. Name another (--cache), or none"
+                " (--no-cache)."
             ) from error
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """Give the reply of a key, or None."""
+        """Return the reply of a key, or None."""
         with self._lock:
             row = self._table.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None

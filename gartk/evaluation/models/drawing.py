@@ -5,14 +5,14 @@ Everything is drawn by supervision; only where labels go is decided here (``gart
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from gartk.errors import ConfigError
+from gartk.errors import ConfigError, did_you_mean
 from gartk.inference.draw import place_labels, region_colour
 from gartk.regions.masks import interior_point, tight_box
 
@@ -85,15 +85,35 @@ class MarkStyle:
             raise ConfigError(f"MarkStyle.rim_px must be 0 or above; got {self.rim_px}.")
 
     def colour(self, number: int) -> tuple[str, Colour]:
-        """Give the name and the colour of a region."""
+        """Return the name and the colour of a region."""
         if number < len(self.palette):
             return self.palette[number]
         computed = region_colour(number)
         return "#{:02x}{:02x}{:02x}".format(*computed), computed
 
     def label_text(self, number: int) -> str:
-        """Give the text of a region's label, "" for none."""
+        """Return the text of a region's label, "" for none."""
         return {"number": str(number), "prompt": f"<Prompt{number}>", "none": ""}[self.label]
+
+
+def mark_style(options: Mapping[str, Any]) -> MarkStyle:
+    """Build a style from what a command line gives; ``palette`` is then a list of names of the usual colours.
+
+    Raises: ConfigError for an unknown option or colour.
+    """
+    known = [one.name for one in fields(MarkStyle) if one.name != "mark"]
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"Marks have no option {key!r}. {did_you_mean(key, known)}")
+    if "palette" not in options:
+        return MarkStyle(**options)
+    given = options["palette"]
+    colours = dict(PALETTE)
+    names = [str(name) for name in (given if isinstance(given, (list, tuple)) else [given])]
+    for name in names:
+        if name not in colours:
+            raise ConfigError(f"Marks have no colour {name!r}. {did_you_mean(name, colours)}")
+    return MarkStyle(**{**options, "palette": tuple((name, colours[name]) for name in names)})
 
 
 def draw_marks(image: Picture, regions: Sequence[Region], style: MarkStyle) -> Picture:
@@ -158,7 +178,7 @@ def _draw_box(scene: Picture, mask: NDArray[np.bool_], width: int, ink: Colour) 
 
 @cache
 def _thickness(width_px: int) -> int:
-    """Give the thickness that draws lines of at most ``width_px``: versions of OpenCV differ in it."""
+    """Return the thickness that draws lines of at most ``width_px``: versions of OpenCV differ in it."""
     sv = _supervision()
     for thickness in range(width_px, 1, -1):
         canvas = np.zeros((4 * width_px + 9, 9, 3), np.uint8)
@@ -182,7 +202,7 @@ def _draw_cross(scene: Picture, at: tuple[int, int], width: int, ink: Colour, ar
 
 
 def centre_of(mask: NDArray[np.bool_], rule: Centre) -> tuple[int, int]:
-    """Give the pixel (x, y) that stands for a mask; see ``MarkStyle.centre``.
+    """Return the pixel (x, y) that stands for a mask; see ``MarkStyle.centre``.
 
     Raises: RegionError if the mask is empty.
     """
@@ -198,12 +218,12 @@ def centre_of(mask: NDArray[np.bool_], rule: Centre) -> tuple[int, int]:
 
 
 def ink_on(colour: Colour) -> Colour:
-    """Give black or white, whichever has the higher contrast on a colour."""
+    """Return black or white, whichever has the higher contrast on a colour."""
     return max((BLACK, WHITE), key=lambda ink: contrast(ink, colour))
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Give the contrast of two colours, 1 to 21. Source: WCAG 2, contrast ratio."""
+    """Return the contrast of two colours, 1 to 21. Source: WCAG 2, contrast ratio."""
     bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 

@@ -1,4 +1,4 @@
-"""What there is to see of an item: its image with its regions, or the frames of its video."""
+"""An item as a model is asked about it: its question, its image with regions, the frames of its video."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import DataError
+from gartk.evaluation.item import asked
 from gartk.evaluation.pictures import ImageFinder, item_regions
 from gartk.evaluation.video import Video, is_video, uniform
 from gartk.regions.images import open_image
@@ -24,29 +25,33 @@ FRAME = "frame_idx"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image and the regions in it; for a video the frame in which they are marked, and its other frames.
+class ItemView:
+    """A question, the image that it is about, and the regions in the order in which the question counts them.
 
-    Shapes: pixels and frames (H, W, 3) RGB.
+    Of a video, ``pixels`` is the frame in which the regions are marked, ``frames`` are frames of the whole.
+
+    Shapes: pixels and frames (H, W, 3) RGB uint8.
     """
 
+    id: str
+    question: str
     pixels: NDArray[np.uint8]
     regions: list[Region]
     frames: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
-class Eyes:
-    """Opens what items are about; of one image only the last is kept, for the questions that follow.
+class ViewReader:
+    """Opens items, keeping the last image for the questions that follow; threads may share one.
 
     Args:
-        find: where an item's image lies.
+        find_image: where an item's image lies.
     """
 
-    def __init__(self, find: ImageFinder) -> None:
-        self._find = find
+    def __init__(self, find_image: ImageFinder) -> None:
+        self._find = find_image
         self._last: tuple[Path, NDArray[np.uint8]] | None = None
 
-    def look(self, item: Item) -> Seen:
+    def read(self, item: Item) -> ItemView:
         """Open an item's image and parse its regions.
 
         Raises: DataError if the image is not there, cannot be read, or a mask does not fit it.
@@ -56,12 +61,14 @@ class Eyes:
             raise DataError(f"the image {item.image or '(not named)'} is not there")
         where = f"{item.benchmark} item {item.id}"
         if isinstance(found, np.ndarray):
-            return Seen(found, item_regions(item.masks, (found.shape[0], found.shape[1]), where=where))
+            regions = item_regions(item.masks, (found.shape[0], found.shape[1]), where=where)
+            return ItemView(item.id, asked(item), found, regions)
         path = Path(found)
         if is_video(path):
-            return _look_at_video(item, Video(path), where)
+            return _read_video(item, Video(path), where)
         pixels = self._open(path)
-        return Seen(pixels, item_regions(item.masks, (pixels.shape[0], pixels.shape[1]), where=where))
+        regions = item_regions(item.masks, (pixels.shape[0], pixels.shape[1]), where=where)
+        return ItemView(item.id, asked(item), pixels, regions)
 
     def _open(self, path: Path) -> NDArray[np.uint8]:
         last = self._last  # one read, since threads may share this
@@ -71,7 +78,7 @@ class Eyes:
         return last[1]
 
 
-def _look_at_video(item: Item, video: Video, where: str) -> Seen:
+def _read_video(item: Item, video: Video, where: str) -> ItemView:
     """The frame that the item names with the masks of its objects there, and frames of the whole video."""
     name = str(item.extra.get(FRAME, ""))
     if not name.isdigit():
@@ -83,7 +90,7 @@ def _look_at_video(item: Item, video: Video, where: str) -> Seen:
     regions = item_regions(
         [mask for mask in masks if mask is not None], (pixels.shape[0], pixels.shape[1]), where=where
     )
-    return Seen(pixels, regions, video.frames(uniform(video.count)))
+    return ItemView(item.id, asked(item), pixels, regions, video.frames(uniform(video.count)))
 
 
 def _at_frame(mask: Mapping[str, Any], frame: str) -> Mapping[str, Any] | None:

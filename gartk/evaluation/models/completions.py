@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 
@@ -17,7 +18,7 @@ class EmptyReply(Exception):
 
 
 def retry_after_s(error: BaseException | None) -> float | None:
-    """Give the seconds that the server asks to wait (Retry-After: seconds or a date); None if it does not."""
+    """Return the seconds that the server asks to wait (Retry-After, in seconds or as a date), or None."""
     response = getattr(error, "response", None)
     asked = response.headers.get("retry-after") if response is not None else None
     if not asked:
@@ -34,8 +35,16 @@ def retry_after_s(error: BaseException | None) -> float | None:
     return max(0.0, seconds) if seconds == seconds else None
 
 
-def read_completion(body: bytes) -> tuple[str, str, str]:
-    """Read the text of a chat completion, why it ended and which model wrote it.
+class Completion(NamedTuple):
+    """The text that a server sent (None for none), why it ended ("stop", "length"), and whose it is."""
+
+    text: str | None
+    finish: str = ""
+    model: str = ""
+
+
+def read_completion(body: bytes) -> Completion:
+    """Read a chat completion.
 
     Raises: UnreadableReply if it is none; EmptyReply if it holds no text and was cut off, or none at all.
     """
@@ -52,10 +61,10 @@ def read_completion(body: bytes) -> tuple[str, str, str]:
         content = "".join(text for text in texts if isinstance(text, str))
     if not isinstance(content, str) or (not content and finish != "stop"):
         raise EmptyReply(f"the reply holds no text (it ended with {finish!r})")
-    return content, str(finish or ""), str(model or "")
+    return Completion(content, str(finish or ""), str(model or ""))
 
 
 def without_login(url: str) -> str:
-    """Give a URL without a user's name and password."""
+    """Return a URL without a user's name and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

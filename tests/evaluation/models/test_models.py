@@ -11,13 +11,15 @@ import torch
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.evaluation.benchmarks.gar_bench import GARVQABenchmark
-from gartk.evaluation.drawing import MarkStyle
+from gartk.evaluation.by_name import build_model_under_test
 from gartk.evaluation.item import Item
-from gartk.evaluation.options import Calls, mark_style, model_from
-from gartk.evaluation.testees.base import Answer
-from gartk.evaluation.testees.gartk_model import GartkTestee
-from gartk.evaluation.testees.transformers_model import TransformersTestee
-from gartk.evaluation.testees.visual_prompts import VisualPrompt
+from gartk.evaluation.models.base import Answer
+from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
+from gartk.evaluation.models.drawing import MarkStyle, mark_style
+from gartk.evaluation.models.gartk_model import GartkModelUnderTest
+from gartk.evaluation.models.item_view import ViewReader
+from gartk.evaluation.models.transformers import TransformersChatModel
+from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.inference.api import RegionAssistant
 from gartk.registry import MODELS
 from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench
@@ -72,8 +74,12 @@ def texts(answers: list[Answer]) -> list[str | None]:
 def test_a_gartk_model_answers_as_ask_does_whatever_the_batch(
     assistant: RegionAssistant, items: list[Item], find: Any
 ) -> None:
-    alone = list(GartkTestee(assistant, find, batch_size=1).answers(items, max_new_tokens=5))
-    batched = list(GartkTestee(assistant, find, batch_size=3).answers(items, max_new_tokens=5))
+    alone = list(
+        GartkModelUnderTest(assistant, batch_size=1).answers(items, find_image=find, max_new_tokens=5)
+    )
+    batched = list(
+        GartkModelUnderTest(assistant, batch_size=3).answers(items, find_image=find, max_new_tokens=5)
+    )
     assert texts(alone) == texts(batched)
     assert [answer.item for answer in batched] == items
     direct = assistant.ask(
@@ -90,7 +96,10 @@ def test_an_item_with_more_regions_than_prompts_is_missing_with_its_reason(
     limit = assistant.max_regions
     crowded = replace(items[1], masks=tuple(items[1].masks[0] for _ in range(limit + 1)))
     answers = {
-        a.item.id: a for a in GartkTestee(assistant, find).answers([items[0], crowded], max_new_tokens=3)
+        a.item.id: a
+        for a in GartkModelUnderTest(assistant).answers(
+            [items[0], crowded], find_image=find, max_new_tokens=3
+        )
     }
     assert answers[items[0].id].text is not None
     assert answers[crowded.id].text is None
@@ -113,7 +122,10 @@ def test_an_item_that_cannot_be_encoded_does_not_take_its_batch_with_it(
         return encode(self, sample)
 
     monkeypatch.setattr(RegionProcessor, "__call__", failing)
-    answers = {a.item.id: a for a in GartkTestee(assistant, find).answers(items[:3], max_new_tokens=3)}
+    answers = {
+        a.item.id: a
+        for a in GartkModelUnderTest(assistant).answers(items[:3], find_image=find, max_new_tokens=3)
+    }
     assert [answers[item.id].text is None for item in items[:3]] == [False, True, False]
     assert "too long" in answers[items[1].id].problem
 
@@ -122,12 +134,12 @@ def test_a_question_without_regions_is_asked_too(
     assistant: RegionAssistant, find: Any, items: list[Item]
 ) -> None:
     bare = replace(items[0], benchmark="realworldqa", masks=(), extra={}, question="What is it?")
-    (answer,) = GartkTestee(assistant, find).answers([with_prompt(bare)], max_new_tokens=3)
+    (answer,) = GartkModelUnderTest(assistant).answers([with_prompt(bare)], find_image=find, max_new_tokens=3)
     assert answer.text is not None
 
 
 def test_what_a_gartk_model_is_stands_in_its_description(assistant: RegionAssistant, find: Any) -> None:
-    about = GartkTestee(assistant, find, name="tiny").about()
+    about = GartkModelUnderTest(assistant, name="tiny").about()
     assert (about["kind"], about["model"], about["dtype"], about["compat"]) == (
         "gartk",
         "tiny",
@@ -143,16 +155,20 @@ def test_what_a_gartk_model_is_stands_in_its_description(assistant: RegionAssist
 def test_a_transformers_model_answers_by_its_own_template(
     chat_folder: str, items: list[Item], find: Any
 ) -> None:
-    testee = TransformersTestee(chat_folder, find, device="cpu")
-    answers = list(testee.answers(items[:2], max_new_tokens=4))
-    again = list(TransformersTestee(chat_folder, find, device="cpu").answers(items[:2], max_new_tokens=4))
+    model = ChatModelUnderTest(TransformersChatModel(chat_folder, device="cpu"))
+    answers = list(model.answers(items[:2], find_image=find, max_new_tokens=4))
+    again = list(
+        ChatModelUnderTest(TransformersChatModel(chat_folder, device="cpu")).answers(
+            items[:2], find_image=find, max_new_tokens=4
+        )
+    )
     assert texts(answers) == texts(again)
     assert all(isinstance(answer.text, str) for answer in answers)
     assert all(answer.details["num_new_tokens"] <= 4 for answer in answers)
     # The whole image and two crops of each of two regions, in the order of the question.
-    parts = testee.visual_prompt.parts(items[0], testee._eyes.look(items[0]))
-    inputs = testee.processor.apply_chat_template(
-        [{"role": "user", "content": [testee._content(part) for part in parts]}],
+    parts = model.visual_prompt.parts(ViewReader(find).read(items[0]))
+    inputs = model.chat._processor.apply_chat_template(  # type: ignore[attr-defined]
+        [{"role": "user", "content": model.chat._content(parts)}],  # type: ignore[attr-defined]
         tokenize=True, return_dict=True, return_tensors="pt",
     )  # fmt: skip
     assert len(inputs["image_grid_thw"]) == 5
@@ -161,19 +177,20 @@ def test_a_transformers_model_answers_by_its_own_template(
 def test_what_a_transformers_model_fails_on_is_missing_and_the_rest_goes_on(
     chat_folder: str, items: list[Item], find: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    testee = TransformersTestee(chat_folder, find, device="cpu", visual_prompt=VisualPrompt(3))
-    ask = testee.ask
+    chat = TransformersChatModel(chat_folder, device="cpu")
+    generate = chat._generate
     seen: list[int] = []
 
-    def failing(parts: Any, **options: Any) -> Any:
-        seen.append(len(parts))
+    def failing(messages: Any, max_new_tokens: int) -> Any:
+        seen.append(len(messages[0]["content"]))
         if len(seen) == 1:
             raise RuntimeError("out of\nmemory")
-        return ask(parts, **options)
+        return generate(messages, max_new_tokens)
 
-    monkeypatch.setattr(testee, "ask", failing)
+    monkeypatch.setattr(chat, "_generate", failing)
+    model = ChatModelUnderTest(chat, visual_prompt=VisualPrompt(3))
     absent = replace(items[2], image="images/none.png")
-    first, second, third = testee.answers([*items[:2], absent], max_new_tokens=2)
+    first, second, third = model.answers([*items[:2], absent], find_image=find, max_new_tokens=2)
     assert (first.text, first.problem) == (None, "RuntimeError: out of memory")
     assert second.text is not None
     assert third.problem == "the image images/none.png is not there"
@@ -182,12 +199,12 @@ def test_what_a_transformers_model_fails_on_is_missing_and_the_rest_goes_on(
 
 def test_what_is_no_chat_model_is_refused(chat_folder: str, tmp_path: Path, find: Any) -> None:
     with pytest.raises(CheckpointError, match="cannot be loaded as an image-text-to-text model"):
-        TransformersTestee(str(tmp_path / "nowhere"), find)
+        TransformersChatModel(str(tmp_path / "nowhere"))
     for file in Path(chat_folder).iterdir():
         if file.name != "chat_template.jinja":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(CheckpointError, match="has no chat template"):
-        TransformersTestee(str(tmp_path), find)
+        TransformersChatModel(str(tmp_path))
 
 
 # ------------------------------------------------------------------ servers
@@ -200,9 +217,11 @@ def test_a_server_gets_pictures_and_question_and_its_answers_belong_to_their_ite
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     broken = replace(items[3], image="images/none.png")
     with chat_server(lambda request: str(len(pictures_of(request)[0]))) as server:
-        calls = Calls({"base_url": server.url, "threads": 3})
-        testee = model_from("openai:stub", find, calls, visual_prompt=VisualPrompt(1), system="be brief")
-        answers = {a.item.id: a for a in testee.answers([*items[:3], broken], max_new_tokens=9)}
+        arguments = {"base_url": server.url, "threads": 3}
+        model = build_model_under_test("openai:stub", arguments, system="be brief")
+        answers = {
+            a.item.id: a for a in model.answers([*items[:3], broken], find_image=find, max_new_tokens=9)
+        }
     assert set(answers) == {item.id for item in (*items[:3], broken)}
     assert answers[broken.id].problem == "the image images/none.png is not there"
     assert len(server.requests) == 3
@@ -210,7 +229,7 @@ def test_a_server_gets_pictures_and_question_and_its_answers_belong_to_their_ite
         assert request["max_tokens"] == 9
         assert len(pictures_of(request)) == 5
         assert request["messages"][0] == {"role": "system", "content": "be brief"}
-    about = testee.about()
+    about = model.about()
     assert (about["kind"], about["model"], about["input_type"], about["base_url"]) == (
         "openai",
         "stub",
@@ -219,16 +238,7 @@ def test_a_server_gets_pictures_and_question_and_its_answers_belong_to_their_ite
     )
 
 
-# ------------------------------------------------------------------ what a command line names
-
-
-def test_a_model_is_built_from_a_few_words(chat_folder: str, find: Any) -> None:
-    assert isinstance(model_from("tiny", find, Calls(device="cpu")), GartkTestee)
-    assert isinstance(
-        model_from(f"transformers:{chat_folder}", find, Calls(device="cpu")), TransformersTestee
-    )
-    with pytest.raises(CheckpointError, match="no checkpoint 'tinny'"):
-        model_from("tinny", find, Calls(device="cpu"))
+# ------------------------------------------------------------------ marks
 
 
 def test_marks_are_styled_by_names() -> None:
@@ -248,5 +258,7 @@ def test_marks_are_styled_by_names() -> None:
 def test_a_thin_mask_is_seen_by_every_kind(tmp_path: Path, assistant: RegionAssistant) -> None:
     draw_image(tmp_path / "a.png", [])
     thin = with_prompt(Item("dlc", "1", image="a.png", masks=(rle((40, 30, 41, 31)),)))
-    (answer,) = GartkTestee(assistant, lambda _: tmp_path / "a.png").answers([thin], max_new_tokens=2)
+    (answer,) = GartkModelUnderTest(assistant).answers(
+        [thin], find_image=lambda _: tmp_path / "a.png", max_new_tokens=2
+    )
     assert answer.text is not None

@@ -1,1 +1,0 @@
-"""Models under test: what is asked the questions of a benchmark."""

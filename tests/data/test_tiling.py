@@ -8,9 +8,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 from transformers.models.perception_lm.image_processing_perception_lm import PerceptionLMImageProcessor
 
-from gartk.data.tiling import AnyResTiler, anyres_grid, resize_mask
+from gartk.data.tiling import AnyResTiler, anyres_grid, resize_mask, stretch
 from gartk.errors import ConfigError, DataError
 from gartk.geometry import merge_tiles
 
@@ -23,6 +25,20 @@ def reference_grid(height: int, width: int, tile_px: int, max_num_tiles: int) ->
     size = {"img_width": width, "img_height": height, "tile_size": tile_px}
     cols, rows = processor._fit_image_to_canvas(**size) or processor._find_closest_aspect_ratio(**size)
     return rows, cols
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.tuples(*[st.integers(1, 300)] * 2), st.tuples(*[st.integers(2, 300)] * 2), st.booleans())
+def test_stretching_gives_the_pixels_and_the_layout_of_torchvision(
+    old_hw: tuple[int, int], new_hw: tuple[int, int], channels_last: bool
+) -> None:
+    random = np.random.default_rng(sum(old_hw))
+    pixels = torch.from_numpy(random.integers(0, 256, (*old_hw, 3), dtype=np.uint8)).permute(2, 0, 1)
+    pixels = pixels if channels_last else pixels.contiguous()
+    ours = stretch(pixels, new_hw)
+    theirs = resize(pixels, list(new_hw), interpolation=InterpolationMode.BICUBIC, antialias=True)
+    assert torch.equal(ours, theirs)
+    assert ours.stride() == theirs.stride()
 
 
 SIDES = st.one_of(st.integers(1, 200), st.integers(1, 8000), st.integers(1, 40).map(lambda n: n * 112))

@@ -14,13 +14,14 @@ from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.by_name import build_judge, build_model_under_test, short_names
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply
-from gartk.evaluation.judges.base import OnItem, judge_each
+from gartk.evaluation.judges.base import Judge
 from gartk.evaluation.judges.chat_judge import ChatJudge
 from gartk.evaluation.models.base import ModelUnderTest
 from gartk.evaluation.models.chat import ChatModel, ChatReply
 from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
 from gartk.evaluation.models.gartk_model import GartkModelUnderTest
 from gartk.evaluation.models.item_view import ItemView
+from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.results import read_results
 from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST, PartRegistry
 from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
@@ -42,7 +43,7 @@ class StarModelUnderTest(ModelUnderTest):
         return ChatReply(" ".join([self.word] * self.times))
 
 
-class StarJudge:
+class StarJudge(Judge):
     """Finds true what is longer than its argument."""
 
     def __init__(self, *, longer_than: int, name: str = "star judge") -> None:
@@ -51,18 +52,10 @@ class StarJudge:
     def about(self) -> dict[str, Any]:
         return {"kind": "star", "longer_than": self.longer_than}
 
-    def judge(
-        self,
-        items: Sequence[Item],
-        *,
-        benchmark: Benchmark,
-        find_image: Any = None,
-        on_item: OnItem | None = None,
-    ) -> list[Item]:
-        def replies(item: Item) -> list[JudgeReply]:
-            return [JudgeReply("star/1", str(len(item.prediction or "") > self.longer_than))]
-
-        return judge_each(items, self.name, replies, benchmark=benchmark, on_item=on_item)
+    def replies(
+        self, item: Item, *, benchmark: Benchmark, find_image: ImageFinder | None
+    ) -> list[JudgeReply]:
+        return [JudgeReply("star/1", str(len(item.prediction or "") > self.longer_than))]
 
 
 class StarChatModel(ChatModel):

@@ -16,7 +16,8 @@ from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.hub import Choice, Watcher
 from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
-from gartk.evaluation.judges.base import JudgeReply, with_judgements
+from gartk.evaluation.judgements import JudgeReply
+from gartk.evaluation.judges.base import Judge
 from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatReply
 from gartk.evaluation.models.item_view import ItemView
@@ -51,7 +52,7 @@ class Stub(ModelUnderTest):
                 yield Answer(item, self.says or item.reference, "", 0.1, {"tries": 1})
 
 
-class Nodding:
+class Nodding(Judge):
     """A judge that says True, and is silent about what it is told to be silent about."""
 
     name = "nodding"
@@ -63,16 +64,9 @@ class Nodding:
     def about(self) -> dict[str, Any]:
         return {"kind": "nodding"}
 
-    def judge(
-        self, items: Sequence[Item], *, benchmark: Benchmark, find_image: Any = None, on_item: Any = None
-    ) -> list[Item]:
-        judged = []
-        for item in items:
-            self.seen.append(item.id)
-            reply = JudgeReply("p/1", None, "no") if item.id in self.silent else JudgeReply("p/1", "True")
-            judged.append(with_judgements(benchmark, item, self.name, [reply]))
-            on_item(judged[-1])
-        return judged
+    def replies(self, item: Item, **_: Any) -> list[JudgeReply]:
+        self.seen.append(item.id)
+        return [JudgeReply("p/1", None, "no") if item.id in self.silent else JudgeReply("p/1", "True")]
 
 
 @pytest.fixture

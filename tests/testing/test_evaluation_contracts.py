@@ -13,7 +13,7 @@ import pytest
 from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply
-from gartk.evaluation.judges.base import with_judgements
+from gartk.evaluation.judges.base import Judge
 from gartk.evaluation.judges.rules import RulesJudge
 from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatModel, ChatReply
@@ -176,7 +176,7 @@ def test_a_broken_model_under_test_is_found(part: type, says: str) -> None:
         check_model_under_test(part)
 
 
-class Yes:
+class Yes(Judge):
     """Finds everything true."""
 
     name = "yes"
@@ -184,19 +184,8 @@ class Yes:
     def about(self) -> dict[str, Any]:
         return {"kind": "yes"}
 
-    def judge(
-        self, items: Sequence[Item], *, benchmark: Benchmark, find_image: Any = None, on_item: Any = None
-    ) -> list[Item]:
-        return [self._one(i, benchmark, on_item) if i.prediction is not None else i for i in items]
-
-    def _one(self, item: Item, benchmark: Benchmark, on_item: Any) -> Item:
-        judged = with_judgements(benchmark, item, self.name, [self._reply(item)])
-        if on_item is not None:
-            on_item(judged)
-        return judged
-
-    def _reply(self, item: Item) -> JudgeReply:
-        return JudgeReply("yes/1", "True")
+    def replies(self, item: Item, **_: Any) -> list[JudgeReply]:
+        return [JudgeReply("yes/1", "True")]
 
 
 class Unsorted(Yes):
@@ -210,22 +199,21 @@ class Quiet(Yes):
 
 
 class Reasonless(Yes):
-    def _reply(self, item: Item) -> JudgeReply:
-        return JudgeReply("yes/1", None)
+    def replies(self, item: Item, **_: Any) -> list[JudgeReply]:
+        return [JudgeReply("yes/1", None)]
 
 
 class Moody(Yes):
     moods = 0
 
-    def _reply(self, item: Item) -> JudgeReply:
+    def replies(self, item: Item, **_: Any) -> list[JudgeReply]:
         self.moods += 1
-        return JudgeReply("yes/1", str(self.moods % 7 == 1))
+        return [JudgeReply("yes/1", str(self.moods % 7 == 1))]
 
 
 class Lazy(Yes):
-    def _one(self, item: Item, benchmark: Benchmark, on_item: Any) -> Item:
-        on_item and on_item(item)
-        return item
+    def replies(self, item: Item, **_: Any) -> list[JudgeReply]:
+        return []
 
 
 def test_a_good_judge_passes() -> None:

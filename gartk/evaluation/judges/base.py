@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError, did_you_mean
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import JUDGEMENTS, JudgeReply, Reading, judgements_of, judges_of
+from gartk.evaluation.models.threads import in_threads
 
 if TYPE_CHECKING:
     from gartk.evaluation.benchmarks.base import Benchmark
@@ -17,21 +19,37 @@ if TYPE_CHECKING:
 OnItem = Callable[[Item], None]
 
 
-@runtime_checkable
-class Judge(Protocol):
+class Judge(ABC):
     """Gives items back with replies about their predictions.
 
     Of every item that it judged, ``replies["judge"]`` and ``replies[name]`` hold the raw replies, which
     the benchmark scores, and ``extra["judgements"]`` what stays with the record: judge, version of the
     prompt, raw reply, and how it was read. An item without a prediction comes back as it is. A reply
     that did not come is None, with the reason beside it, and counts as missing.
+
+    Register a subclass in ``JUDGES``, and a command line names it: ``--judge acme.Star:SOURCE``, where SOURCE
+    is the first argument of the constructor, and ``--judge-arg NAME=VALUE`` gives the others.
+
+    Attributes:
+        name: what its verdicts are recorded under.
+        threads: how many items to judge at once.
     """
 
     name: str
+    threads: int = 1
 
+    @abstractmethod
     def about(self) -> dict[str, Any]:
         """Return everything that changes its verdicts, as JSON values; never a secret."""
-        ...
+
+    @abstractmethod
+    def replies(
+        self, item: Item, *, benchmark: Benchmark, find_image: ImageFinder | None
+    ) -> Sequence[JudgeReply]:
+        """Return a reply to each of the benchmark's questions about an item, in their order.
+
+        Raises: what ends the run; a question that cannot be answered has a JudgeReply with its problem.
+        """
 
     def judge(
         self,
@@ -41,31 +59,28 @@ class Judge(Protocol):
         find_image: ImageFinder | None = None,
         on_item: OnItem | None = None,
     ) -> list[Item]:
-        """Judge items of a benchmark, in their order; ``on_item`` is told each as soon as it is judged.
+        """Judge items of a benchmark, as its ``to_judge`` shows them and in that order.
 
-        The items are those that ``benchmark.to_judge`` shows.
+        ``on_item`` is told of each as soon as it is judged.
+
+        Raises: ConfigError if the benchmark is scored without a judge; what ends the run.
         """
-        ...
+        shown = benchmark.to_judge(items)
+        done = dict(enumerate(shown))
 
+        def work(number: int) -> tuple[int, Item]:
+            said = self.replies(shown[number], benchmark=benchmark, find_image=find_image)
+            return number, with_judgements(benchmark, shown[number], self.name, said)
 
-def judge_each(
-    items: Sequence[Item],
-    judge: str,
-    reply: Callable[[Item], Sequence[JudgeReply]],
-    *,
-    benchmark: Benchmark,
-    on_item: OnItem | None = None,
-) -> list[Item]:
-    """Judge items one after the other with a function that returns an item's replies."""
-    judged = []
-    for item in benchmark.to_judge(items):
-        if not benchmark.is_asked(item):
-            judged.append(item)
-            continue
-        judged.append(with_judgements(benchmark, item, judge, reply(item)))
-        if on_item is not None:
-            on_item(judged[-1])
-    return judged
+        asked = [number for number, item in done.items() if benchmark.is_asked(item)]
+        for number, item in in_threads(work, asked, threads=self.threads, give_up=self.close):
+            done[number] = item
+            if on_item is not None:
+                on_item(item)
+        return list(done.values())
+
+    def close(self) -> None:  # noqa: B027 - only what waits for somebody has anything to close
+        """Let questions that are waiting for a reply end; a run that is given up calls this."""
 
 
 def with_judgements(benchmark: Benchmark, item: Item, judge: str, replies: Sequence[JudgeReply]) -> Item:

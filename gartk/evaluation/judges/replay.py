@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gartk.errors import ConfigError
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply, judgements_of, judges_of, replies_of
-from gartk.evaluation.judges.base import OnItem, by_judge, judge_each
+from gartk.evaluation.judges.base import Judge, by_judge
 from gartk.registry import JUDGES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ OTHER_PREDICTION = "the recorded verdict is about another prediction"
 
 
 @JUDGES.register()
-class ReplayJudge:
+class ReplayJudge(Judge):
     """Recorded verdicts, given only to the very predictions that they were about; all else is missing.
 
     Args:
@@ -44,29 +44,24 @@ class ReplayJudge:
         self._files = [str(file) for file in ([files] if isinstance(files, Path) else files)]
         self._judge = judge
         self.name = name or judge or PUBLISHED
+        self._recorded: tuple[Benchmark, dict[Hashable, Item]] | None = None
 
     def about(self) -> dict[str, Any]:
         """Return what decides its verdicts."""
         return {"kind": "replay", "files": self._files, "judge": self._judge}
 
-    def judge(
-        self,
-        items: Sequence[Item],
-        *,
-        benchmark: Benchmark,
-        find_image: ImageFinder | None = None,
-        on_item: OnItem | None = None,
-    ) -> list[Item]:
-        """Give items their recorded verdicts.
+    def replies(
+        self, item: Item, *, benchmark: Benchmark, find_image: ImageFinder | None
+    ) -> list[JudgeReply]:
+        """Return the recorded verdicts on an item.
 
         Raises: DataError if a file cannot be read as records of the benchmark.
         """
-        recorded = self._read(benchmark)
-
-        def replies(item: Item) -> list[JudgeReply]:
-            return _replies(benchmark, item, recorded.get((item.task, item.id)))
-
-        return judge_each(items, self.name, replies, benchmark=benchmark, on_item=on_item)
+        last = self._recorded  # one read, since threads may share this
+        if last is None or last[0] is not benchmark:
+            last = (benchmark, self._read(benchmark))
+            self._recorded = last
+        return _replies(benchmark, item, last[1].get((item.task, item.id)))
 
     def _read(self, benchmark: Benchmark) -> dict[Hashable, Item]:
         items = benchmark.read_records(self._files)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply
-from gartk.evaluation.judges.base import OnItem, judge_each
+from gartk.evaluation.judges.base import Judge
 from gartk.registry import JUDGES
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @JUDGES.register()
-class RulesJudge:
+class RulesJudge(Judge):
     """Verdicts by rule, the same every time and free of charge, from the words of the texts alone.
 
     The rule is the benchmark's (``judge_by_rules``), and one that cannot be told by words has none. No rule
@@ -30,21 +29,12 @@ class RulesJudge:
         """Return what decides its verdicts."""
         return {"kind": "rules"}
 
-    def judge(
-        self,
-        items: Sequence[Item],
-        *,
-        benchmark: Benchmark,
-        find_image: ImageFinder | None = None,
-        on_item: OnItem | None = None,
-    ) -> list[Item]:
-        """Judge items by rule.
+    def replies(
+        self, item: Item, *, benchmark: Benchmark, find_image: ImageFinder | None
+    ) -> list[JudgeReply]:
+        """Judge an item by rule.
 
-        Raises: ConfigError for a benchmark without rules or without a judge.
+        Raises: ConfigError for a benchmark without rules.
         """
-
-        def replies(item: Item) -> list[JudgeReply]:
-            prompt = f"rules_{item.benchmark}/1"
-            return [JudgeReply(prompt, reply) for reply in benchmark.judge_by_rules(item)]
-
-        return judge_each(items, self.name, replies, benchmark=benchmark, on_item=on_item)
+        prompt = f"rules_{item.benchmark}/1"
+        return [JudgeReply(prompt, reply) for reply in benchmark.judge_by_rules(item)]

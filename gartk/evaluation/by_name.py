@@ -2,7 +2,7 @@
 
 NAME is a registered name ("acme.StarJudge") or its short form: without the role at its end, in small letters
 ("openai" for OpenAIChatModel, "replay" for ReplayJudge, "acme.star"). SOURCE is the first argument of what
-is registered under the name: a model, a file. A chat model serves in both roles.
+is registered under the name, as text: a model, a file. A chat model serves in both roles.
 """
 
 from __future__ import annotations

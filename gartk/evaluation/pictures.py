@@ -59,12 +59,7 @@ class Pictures:
 
     def crops(self) -> list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
         """For each region the image around it, and the mask there."""
-        found = []
-        for region in self.regions:
-            x0, y0, x1, y1 = focal_box(tight_box(region.mask), region.image_hw)
-            crop = np.ascontiguousarray(self.pixels[y0:y1, x0:x1])
-            found.append((crop, region.mask[y0:y1, x0:x1]))
-        return found
+        return [focal_crop(self.pixels, region) for region in self.regions]
 
     def marked(self) -> NDArray[np.uint8]:
         """The image darkened, each region a green box with its number from 1."""
@@ -112,6 +107,15 @@ def focal_box(box_px: tuple[int, int, int, int], image_hw: tuple[int, int]) -> t
     )
 
 
+def focal_crop(pixels: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Cut the image and the mask to three times the region's box; see ``focal_box``.
+
+    Shapes: pixels (H, W, 3); returns (h, w, 3) and (h, w).
+    """
+    x0, y0, x1, y1 = focal_box(tight_box(region.mask), region.image_hw)
+    return np.ascontiguousarray(pixels[y0:y1, x0:x1]), np.ascontiguousarray(region.mask[y0:y1, x0:x1])
+
+
 def item_regions(
     masks: Sequence[Mapping[str, Any]], image_hw: tuple[int, int], *, where: str = ""
 ) -> list[Region]:
@@ -143,7 +147,7 @@ def _region_form(mask: Mapping[str, Any]) -> Any:
 
 
 def pictures_of(item: Item, find: ImageFinder | None) -> Pictures | None:
-    """Give the pictures of an item; None where its image is not to be found or it has no mask.
+    """Return the pictures of an item; None where its image is not to be found or it has no mask.
 
     A benchmark's image that is there but cannot be read is an error when it is first looked at.
     """

@@ -11,19 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gartk.errors import ConfigError
 from gartk.evaluation.models.drawing import Mark, MarkStyle, draw_marks
-from gartk.evaluation.pictures import focal_box
-from gartk.regions.masks import tight_box
+from gartk.evaluation.pictures import focal_crop
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from gartk.evaluation.models.chat import Part
     from gartk.evaluation.models.item_view import ItemView
-    from gartk.regions import Region
 
 CROPS = 1
 MARKS: Mapping[int, Mark] = {2: "outline", 3: "box", 4: "cross"}
@@ -95,12 +89,3 @@ def _crops(view: ItemView, names: list[str]) -> list[Part]:
         parts += [CROP.format(number=2 * index + 2, name=name), crop]
         parts += [CROP_MASK.format(number=2 * index + 3, name=name), mask]
     return parts
-
-
-def focal_crop(pixels: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Cut the image and the mask to three times the region's box; see ``focal_box``.
-
-    Shapes: pixels (H, W, 3); returns (h, w, 3) and (h, w).
-    """
-    x0, y0, x1, y1 = focal_box(tight_box(region.mask), region.image_hw)
-    return np.ascontiguousarray(pixels[y0:y1, x0:x1]), np.ascontiguousarray(region.mask[y0:y1, x0:x1])

@@ -14,7 +14,8 @@ from gartk.errors import ConfigError, DataError
 from gartk.evaluation.item import Item
 from gartk.evaluation.models.drawing import PALETTE, MarkStyle
 from gartk.evaluation.models.item_view import ItemView, ViewReader
-from gartk.evaluation.models.visual_prompts import VisualPrompt, focal_crop
+from gartk.evaluation.models.visual_prompts import VisualPrompt
+from gartk.evaluation.pictures import focal_crop
 from gartk.regions import Region
 from gartk.testing.benchmark_files import draw_image, rle
 from tests.evaluation.benches import with_prompt

@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gartk.checkpoints.checkpoint import Checkpoint
     from gartk.errors import (
         CheckpointError,
         ConfigError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Answer",
+    "Checkpoint",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -47,6 +49,7 @@ __all__ = [
 # Public name -> the module that defines it, and its name there.
 _LAZY: dict[str, tuple[str, str]] = {
     "Answer": ("gartk.structures", "Answer"),
+    "Checkpoint": ("gartk.checkpoints.checkpoint", "Checkpoint"),
     "CheckpointError": ("gartk.errors", "CheckpointError"),
     "ConfigError": ("gartk.errors", "ConfigError"),
     "DataError": ("gartk.errors", "DataError"),

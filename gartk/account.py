@@ -97,7 +97,7 @@ def account(
     Raises: ConfigError, CheckpointError.
     """
     from gartk.config import load_config
-    from gartk.models.checkpoints import structure_only
+    from gartk.models.weights import structure_only
     from gartk.registry import MODELS
 
     cfg = load_config(config, cfg_options)

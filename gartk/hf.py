@@ -15,29 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from huggingface_hub import save_torch_state_dict
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForImageTextToText,
-    PreTrainedConfig,
-    PreTrainedModel,
-)
+from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.checkpoint import SHARD_SIZE
+from gartk.checkpoints.huggingface import ARCHITECTURE, HF_MODEL_TYPE, GartkConfig, HuggingFaceFormat
 from gartk.data.prompting import IGNORE
 from gartk.errors import ConfigError, did_you_mean
 from gartk.inference.api import RegionAssistant
 from gartk.models.building import number_type
-from gartk.models.checkpoints import CONFIG_NAME, own_state, resolve_pretrained
-from gartk.models.packed import HF_MODEL_TYPE, Packed, read_hf, write_json
 from gartk.models.placement import place
 from gartk.models.region_vlm import Generated, RegionVLM
+from gartk.models.weights import resolve_pretrained
 
 if TYPE_CHECKING:
     from gartk.structures import Batch
 
-ARCHITECTURE = "GartkForConditionalGeneration"
 # Arguments of from_pretrained that change nothing here: weights are read strictly, and only safetensors.
 _NO_EFFECT = {
     "adapter_kwargs",
@@ -49,17 +43,6 @@ _NO_EFFECT = {
     "_from_auto",
     "_from_pipeline",
 }
-
-
-class GartkConfig(PreTrainedConfig):
-    """How to build a RegionVLM, as a config of transformers.
-
-    Attributes: ``model`` is the config of the RegionVLM; ``info`` what its folder tells of its training.
-    """
-
-    model_type = HF_MODEL_TYPE
-    model: dict[str, Any] | None = None
-    info: dict[str, Any] | None = None
 
 
 class GartkForConditionalGeneration(PreTrainedModel):
@@ -113,11 +96,11 @@ class GartkForConditionalGeneration(PreTrainedModel):
         dtype = kwargs.pop("torch_dtype", dtype)
         _refuse(model_args, kwargs)
         folder = resolve_pretrained(str(pretrained_model_name_or_path))
-        packed = read_hf(folder)
+        checkpoint = HuggingFaceFormat().read(folder)
         if config is not None and config.model is not None:
-            packed.cfg = dict(config.model)
-        wanted = packed.dtype if dtype in (None, "auto") else number_type(dtype)
-        vlm = packed.build(wanted)
+            checkpoint.cfg = dict(config.model)
+        wanted = checkpoint.dtype if dtype in (None, "auto") else number_type(dtype)
+        vlm = checkpoint.build(device="cpu", dtype=wanted)
         if config is None:
             config = cls.config_class.from_pretrained(folder)
         config.dtype = wanted
@@ -128,15 +111,16 @@ class GartkForConditionalGeneration(PreTrainedModel):
         return (model, info) if output_loading_info else model
 
     def save_pretrained(  # type: ignore[override]
-        self, save_directory: str | Path, *, max_shard_size: str = "5GB"
+        self, save_directory: str | Path, *, max_shard_size: str = SHARD_SIZE
     ) -> None:
         """Write a folder that ``from_pretrained`` loads, its model card included."""
-        vlm = self.region_vlm
-        words = Path(save_directory)
-        words.mkdir(parents=True, exist_ok=True)
-        vlm.llm.tokenizer.save_pretrained(words)
-        packed = Packed(vlm.saved_cfg(), own_state(vlm), words, str(words), dict(self.config.info or {}))
-        write_hf(packed, words, max_shard_size=max_shard_size)
+        Checkpoint.save(
+            self.region_vlm,
+            save_directory,
+            format=HuggingFaceFormat.name,
+            info=self.config.info,
+            max_shard_size=max_shard_size,
+        )
 
     def forward(self, batch: Batch) -> CausalLMOutput:
         """Give the logits of every position, and the loss where the batch has labels."""
@@ -181,24 +165,6 @@ def _refuse(positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             f"{ARCHITECTURE}.from_pretrained does not take {name!r}.\n  {did_you_mean(name, known)}"
             " For another revision or cache, download the folder first and give its path."
         )
-
-
-def write_hf(packed: Packed, folder: Path, *, max_shard_size: str = "5GB") -> None:
-    """Write a folder for transformers: config, weights as they are, tokenizer, model card.
-
-    Raises: CheckpointError if the weights do not fit the model.
-    """
-    from gartk.model_card import model_card
-
-    model = packed.structure()
-    folder.mkdir(parents=True, exist_ok=True)
-    save_torch_state_dict(packed.state, folder, max_shard_size=max_shard_size, metadata={"format": "pt"})
-    model.llm.tokenizer.save_pretrained(folder)
-    dtype = str(packed.dtype).removeprefix("torch.")
-    config = GartkConfig(model=model.saved_cfg(), info=packed.info, architectures=[ARCHITECTURE], dtype=dtype)
-    config.tie_word_embeddings = packed.tied
-    write_json(folder / CONFIG_NAME, config.to_diff_dict())
-    (folder / "README.md").write_text(model_card(packed, model), encoding="utf-8")
 
 
 AutoConfig.register(HF_MODEL_TYPE, GartkConfig, exist_ok=True)

@@ -15,11 +15,10 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from gartk.checkpoints import Checkpoint
 from gartk.config import load_config
 from gartk.engine.runner import build_runner
-from gartk.engine.sources import find_folder
 from gartk.evaluation.test_data import build_test, run_test
-from gartk.models.checkpoints import load_model
 from gartk.regions.masks import encode_rle
 from gartk.testing.toy import save_toy_perception_lm
 from gartk.testing.toy_internvl import save_toy_internvl
@@ -138,7 +137,7 @@ def test_it_trains_two_updates_is_tested_on_four_items_saved_and_loaded(
         if not torch.equal(value, before[key])
     }
     assert moved == {key.partition(".")[0] for key in before}, "every part with weights learns"
-    twin = load_model(find_folder(tmp_path / "run"))
+    twin = Checkpoint.open(tmp_path / "run").build(device="cpu")
     state, other = model.state_dict(), twin.state_dict()
     assert list(state) == list(other)
     assert all(torch.equal(state[key], other[key]) for key in state)

@@ -13,7 +13,7 @@ from rich.console import Console
 from gartk.account import account, show, with_regions
 from gartk.cli.main import main
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.checkpoints import read_hf_config, structure_only
+from gartk.models.weights import read_hf_config, structure_only
 
 ROOT = Path(__file__).resolve().parents[1]
 ROI = ROOT / "configs/ablation_roi_replay.py"

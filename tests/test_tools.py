@@ -16,8 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gartk.engine.sources import find_folder
-from gartk.models.checkpoints import load_model, save_model
+from gartk.checkpoints import Checkpoint
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model
 
@@ -44,7 +43,7 @@ def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if parameter.ndim == 2:
                 parameter.normal_(std=0.3)
     folder = tmp_path_factory.mktemp("run")
-    save_model(model, folder / "iter_000003", info={"iter": 3})
+    Checkpoint.save(model, folder / "iter_000003", info={"iter": 3})
     (folder / "latest").write_text("iter_000003\n", encoding="utf-8")
     return folder
 
@@ -164,21 +163,3 @@ def test_the_test_tool_ends_with_2_and_one_clear_error(
     assert code == 2
     assert says in err
     assert "Traceback" not in err
-
-
-def test_a_packed_checkpoint_is_half_as_large_and_loads(
-    repo_root: Path, work_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pack = load_tool(repo_root, "pack")
-    code, out, _ = call(pack, capsys, work_dir, tmp_path / "small", "--note", "made by a test")
-    assert code == 0
-    assert "MB, from" in out
-    packed, whole = load_model(tmp_path / "small"), load_model(find_folder(work_dir))
-    for key, value in whole.state_dict().items():
-        torch.testing.assert_close(packed.state_dict()[key], value.half().float(), rtol=0, atol=0)
-    weights = tmp_path / "small" / "model.safetensors"
-    assert weights.stat().st_size < 0.6 * (find_folder(work_dir) / "model.safetensors").stat().st_size
-    assert json.loads((tmp_path / "small" / "config.json").read_text())["info"]["note"] == "made by a test"
-    code, _, err = call(pack, capsys, tmp_path / "missing", tmp_path / "small")
-    assert code == 2
-    assert "CheckpointError" in err

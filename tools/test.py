@@ -51,15 +51,15 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from gartk.checkpoints import Checkpoint
     from gartk.engine.dist import set_threads
-    from gartk.engine.sources import find_folder
     from gartk.evaluation.test_data import build_test, describe_run, print_results, run_test
-    from gartk.inference.loading import load_any
 
     console = Console()
     cfg = read_config(args)
     benchmark = build_test(cfg)
-    model, origin = load_any(find_folder(args.checkpoint), device=args.device)
+    checkpoint = Checkpoint.open(args.checkpoint)
+    model, origin = checkpoint.build(device=args.device), str(checkpoint.folder)
     set_threads(None, model.device)
     info = describe_run(
         cfg.test_data.to_dict(), config=args.config, checkpoint=origin, device=str(model.device)

@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report | None:
     """Train to the end; of several processes the first one reports."""
+    from gartk.checkpoints.work_dir import find_checkpoint
     from gartk.config.reading import load_config
     from gartk.engine.dist import shutdown
     from gartk.engine.runner import build_runner
-    from gartk.engine.state import find_checkpoint
 
     named = {key: value for key in ("device", "seed") if (value := getattr(args, key)) is not None}
     cfg = load_config(args.config, {**(args.cfg_options or {}), **named})

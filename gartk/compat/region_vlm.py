@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gartk.checkpoints.release_reader import RELEASE_COMPAT
 from gartk.compat.geometry import boxes_scaled_twice
 from gartk.compat.numbering import as_regions, consecutive_placeholders, numbers_in
 from gartk.compat.processor import ReleaseProcessor
 from gartk.compat.switches import ReleaseCompat
 from gartk.models.region_vlm import RegionVLM
-from gartk.models.release import RELEASE_COMPAT
 from gartk.registry import MODELS
 
 if TYPE_CHECKING:

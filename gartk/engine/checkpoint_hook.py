@@ -20,17 +20,22 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from safetensors.torch import save_file
 from torch import nn
 
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.native import load_weights
+from gartk.checkpoints.work_dir import folder_name, prune, publish
 from gartk.config.settings import CheckpointSettings
 from gartk.engine import dist, state
 from gartk.engine.loop import UpdateLoop
 from gartk.engine.optim import AutocastOptimWrapper
-from gartk.engine.weights import save_weights
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import load_weights
+from gartk.models.region_vlm import RegionVLM
+from gartk.models.weights import WEIGHTS_NAME, own_state
 
 OPTIMIZER_FILE = "optimizer.safetensors"
+CONFIG_FILE = "config.py"
 STATE_FILE = "train_state.json"
 RNG_FILE = "rng.json"
 # What fixes the learning rate of every update: as long as it is unchanged, its saved state holds.
@@ -53,7 +58,7 @@ class ExactCheckpointHook(Hook):
         if done % self.settings.interval == 0 or done == runner.max_iters:
             folder = save_checkpoint(runner, done)
             if runner.rank == 0:
-                state.prune(Path(runner.work_dir), self.settings.keep)
+                prune(Path(runner.work_dir), self.settings.keep)
             runner.logger.info(f"saved {folder}")
 
 
@@ -70,18 +75,27 @@ def save_checkpoint(runner: Runner, done: int) -> Path:
     Every rank has to call it; rank 0 writes.
     """
     work_dir = Path(runner.work_dir)
-    final = work_dir / state.folder_name(done)
+    final = work_dir / folder_name(done)
     generators = dist.gather_objects(state.rng_state())
     if runner.rank == 0:
         temporary = work_dir / f".tmp_{final.name}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_weights(unwrap(runner), temporary, runner.cfg, iteration=done)
+        _save_model(unwrap(runner), temporary, done)
+        runner.cfg.dump(temporary / CONFIG_FILE)
         state.write_json(temporary / RNG_FILE, generators)
         state.write_json(temporary / STATE_FILE, _train_state(runner, temporary, done))
-        state.publish(temporary, final)
+        publish(temporary, final)
     dist.barrier()
     return final
+
+
+def _save_model(model: nn.Module, folder: Path, done: int) -> None:
+    """Write what ``Checkpoint.open`` reads; of a model of another kind, only weights to resume from."""
+    if isinstance(model, RegionVLM):
+        Checkpoint.save(model, folder, info={"iter": done})
+    else:
+        save_file(own_state(model), folder / WEIGHTS_NAME, metadata={"format": "pt"})
 
 
 def _train_state(runner: Runner, folder: Path, done: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
+from gartk.checkpoints.work_dir import find_checkpoint
 from gartk.engine import dist, state
 from gartk.engine.samplers import ShardedBatchSampler
 from gartk.errors import GartkError
@@ -126,7 +127,7 @@ class UpdateLoop(BaseLoop):
         means = {name: total / self.accumulate for name, total in totals.items()}
         means = dist.mean_over_ranks(means, self.device)
         if not math.isfinite(means["loss"]):
-            saved = state.find_checkpoint(Path(runner.work_dir))
+            saved = find_checkpoint(Path(runner.work_dir))
             raise GartkError(
                 f"The loss became {means['loss']} at update {self._iter + 1}. Lower optim.lr, set grad_clip, "
                 f"or use precision='bf16' in place of 'fp16'. The last good state is {saved or 'not saved'}."

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gartk.config.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.engine.muon import MATRICES
 from gartk.errors import ConfigError, did_you_mean
-from gartk.models.checkpoints import is_under
+from gartk.models.weights import is_under
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

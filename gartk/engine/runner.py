@@ -18,8 +18,11 @@ from mmengine.runner import Runner
 from mmengine.visualization import TensorboardVisBackend, Visualizer
 from torch import nn
 
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.work_dir import LATEST, clean, find_checkpoint
 from gartk.config import TrainSettings
-from gartk.engine import dist, state
+from gartk.config.settings import LoadSettings
+from gartk.engine import dist
 from gartk.engine.checkpoint_hook import ExactCheckpointHook, resume_checkpoint
 from gartk.engine.data import build_train_dataloader
 from gartk.engine.log_hook import LOSSES_FILE, LogHook, LossRecordHook
@@ -27,9 +30,9 @@ from gartk.engine.loop import UpdateLoop
 from gartk.engine.module import TrainModule
 from gartk.engine.optim import AutocastOptimWrapper, build_optim_wrapper, build_schedulers, freeze
 from gartk.engine.progress_hook import ProgressHook
-from gartk.engine.start import load_start
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.placement import resolve_device
+from gartk.models.region_vlm import RegionVLM
 
 _RUN_NUMBER = itertools.count()
 
@@ -155,7 +158,7 @@ def build_runner(
         raise ConfigError("model.device_map is for inference. Leave it out to train; use --launcher pytorch.")
     model = MODELS.build(settings.model, path="model")
     start = settings.load_from if resume_from is None else None
-    loaded = None if start is None else load_start(model, start)
+    loaded = None if start is None else _load_start(model, start)
     frozen = freeze(model, settings.freeze)
     loader = build_train_dataloader(
         settings.train_data, model.make_processor(training=True), seed=settings.seed, device=device
@@ -186,6 +189,13 @@ def build_runner(
     return runner
 
 
+def _load_start(model: RegionVLM, settings: LoadSettings) -> str:
+    """Copy the weights of a trained model into a new one; return where they came from."""
+    checkpoint = Checkpoint.open(settings.path)
+    checkpoint.load_into(model, skip=settings.skip)
+    return str(checkpoint.folder)
+
+
 def default_work_dir(cfg: Config) -> Path:
     """``work_dirs/<name of the config file>``, below the current folder."""
     if not cfg.filename:
@@ -198,8 +208,8 @@ def _prepare_work_dir(folder: Path, resume: bool | str | Path) -> Path | None:
     outcome: Path | CheckpointError | None = None
     if dist.rank_and_world()[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
-        state.clean(folder)
-        found = state.find_checkpoint(folder)
+        clean(folder)
+        found = find_checkpoint(folder)
         if resume is False:
             if found is not None or (folder / LOSSES_FILE).is_file():
                 outcome = CheckpointError(
@@ -210,8 +220,8 @@ def _prepare_work_dir(folder: Path, resume: bool | str | Path) -> Path | None:
             outcome = found
         else:
             outcome = Path(resume)
-            if (outcome / state.LATEST).is_file():
-                outcome = state.find_checkpoint(outcome)
+            if (outcome / LATEST).is_file():
+                outcome = find_checkpoint(outcome)
     outcome = dist.gather_objects(outcome)[0]
     if isinstance(outcome, CheckpointError):
         raise outcome

@@ -128,7 +128,7 @@ def describe_run(
     from importlib_metadata import version
 
     from gartk import __version__
-    from gartk.models.checkpoints import CONFIG_NAME, read_config
+    from gartk.models.weights import CONFIG_NAME, read_config
 
     versions = {name: version(name) for name in ("torch", "transformers", "timm", "numpy")}
     return {

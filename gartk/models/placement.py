@@ -56,6 +56,24 @@ def move_to_device(value: Any, device: torch.device, *, non_blocking: bool = Fal
     return value
 
 
+def chosen_device(device: str, device_map: str | dict[str, Any] | None) -> torch.device:
+    """Return the device that a model is to go to, where it is not spread by a map.
+
+    Raises: ConfigError if both are chosen, or the device is not there.
+    """
+    if device_map is not None and device != "auto":
+        raise ConfigError("Give either device or device_map, not both.")
+    return resolve_device(device)
+
+
+def put(model: nn.Module, device: torch.device, device_map: str | dict[str, Any] | None) -> None:
+    """Spread a model by a map; without one, put it on a device, unless its config has spread it already."""
+    if device_map is not None:
+        place(model, device_map)
+    elif not is_placed(model):
+        model.to(device=device)
+
+
 def is_placed(model: nn.Module) -> bool:
     """Whether ``place`` spread a model, which then must not be moved as a whole."""
     return getattr(model, "hf_device_map", None) is not None

@@ -110,8 +110,8 @@ def read_config(folder: Path) -> Config:
 
 def train(cfg: Config, work_dir: Path) -> None:
     """Train from the newest checkpoint, or from the start; nothing if the last one is there."""
+    from gartk.checkpoints.work_dir import find_checkpoint, folder_name
     from gartk.engine.runner import build_runner
-    from gartk.engine.state import find_checkpoint, folder_name
 
     found = find_checkpoint(work_dir)
     if found is not None and found.name == folder_name(cfg.schedule.max_iters):
@@ -121,13 +121,13 @@ def train(cfg: Config, work_dir: Path) -> None:
 
 def test(cfg: Config, folder: Path) -> None:
     """Test the trained model and write its results."""
+    from gartk.checkpoints import Checkpoint
     from gartk.engine.dist import set_threads
-    from gartk.engine.sources import find_folder
     from gartk.evaluation.test_data import build_test, describe_run, run_test
-    from gartk.inference.loading import load_any
 
     benchmark = build_test(cfg)
-    model, origin = load_any(find_folder(folder / TRAIN_FOLDER), device=cfg.get("device", "auto"))
+    checkpoint = Checkpoint.open(folder / TRAIN_FOLDER)
+    model, origin = checkpoint.build(device=cfg.get("device", "auto")), str(checkpoint.folder)
     set_threads(cfg.get("num_threads"), model.device)
     test_data, device = cfg.test_data.to_dict(), str(model.device)
     info = describe_run(test_data, config=CONFIG_FILE, checkpoint=origin, device=device)

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from gartk.checkpoints.release_reader import EMBED_WEIGHT, HEAD_WEIGHT, MASK_WEIGHT, NO_PROMPT, PROMPT
 from gartk.models.llms.extension import RESERVED, RESERVED_OFFSET
-from gartk.models.release import EMBED_WEIGHT, HEAD_WEIGHT, MASK_WEIGHT, NO_PROMPT, PROMPT
 from gartk.testing.toy import save_toy_perception_lm
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from gartk.checkpoints import Checkpoint
 from gartk.cli.main import main
-from gartk.models.checkpoints import save_model
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model
 
@@ -36,6 +36,6 @@ def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if parameter.ndim == 2:
                 parameter.normal_(std=0.3)
     folder = tmp_path_factory.mktemp("run")
-    save_model(model, folder / "iter_000003", info={"iter": 3})
+    Checkpoint.save(model, folder / "iter_000003", info={"iter": 3})
     (folder / "latest").write_text("iter_000003\n", encoding="utf-8")
     return folder

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from gartk.checkpoints.release_reader import CHAT, PROMPT
 from gartk.compat import ReleaseCompat
 from gartk.compat.processor import ReleaseProcessor
 from gartk.data.collate import collate
 from gartk.data.tiling import AnyResTiler
 from gartk.models.region_vlm import RegionVLM
-from gartk.models.release import CHAT, PROMPT
 from gartk.regions import Region
 from gartk.structures import Batch, ChatFormat, PromptTokens, Sample, Turn
 from gartk.testing.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, stand_in_tokenizer

@@ -10,10 +10,10 @@ import torch
 
 import gartk
 import gartk.compat
+from gartk.checkpoints import Checkpoint
 from gartk.compat import extend_prompts
 from gartk.errors import ConfigError, RegionError
 from gartk.inference.api import RegionAssistant
-from gartk.models.checkpoints import save_model
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.testing.release import save_toy_release
@@ -60,7 +60,7 @@ def test_an_extended_model_answers_about_more_regions_and_is_saved_so(tmp_path: 
     one = toy_sample((56, 112), 9)
     question = "Is <Prompt8> left of <Prompt0>?"
     said = assistant.ask(one.image, one.regions, question, max_new_tokens=3)
-    save_model(assistant.model, tmp_path / "gartk")
+    Checkpoint.save(assistant.model, tmp_path / "gartk")
     twin = gartk.load(tmp_path / "gartk", device="cpu")
     assert twin.max_regions == 9
     assert twin.ask(one.image, one.regions, question, max_new_tokens=3) == said

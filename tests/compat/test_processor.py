@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from gartk.checkpoints.release_reader import CHAT
 from gartk.compat import AS_RELEASED, ReleaseCompat
 from gartk.compat.geometry import bicubic_masks
 from gartk.compat.processor import SEVERAL
 from gartk.data.prompting import PromptTemplate
 from gartk.data.tiling import AnyResTiler
 from gartk.errors import RegionError
-from gartk.models.release import CHAT
 from gartk.regions import Region
 from gartk.registry import MODELS
 from gartk.structures import Sample

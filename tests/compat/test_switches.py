@@ -11,10 +11,10 @@ import torch
 
 import gartk
 import gartk.compat
+from gartk.checkpoints import Checkpoint
 from gartk.compat import AS_RELEASED, ReleaseCompat, ReleaseRegionVLM
 from gartk.compat.processor import ReleaseProcessor
 from gartk.errors import ConfigError
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_model, toy_sample
@@ -84,8 +84,8 @@ def test_every_switch_is_saved_with_a_checkpoint_and_can_be_changed_when_loading
     tmp_path: Path, name: str
 ) -> None:
     model: RegionVLM = MODELS.build(toy_model(release_compat={name: True}))
-    save_model(model, tmp_path)
-    assert load_model(tmp_path).release_compat == only(name)
+    Checkpoint.save(model, tmp_path)
+    assert Checkpoint.open(tmp_path).build(device="cpu").release_compat == only(name)
     assert gartk.load(tmp_path, device="cpu").model.release_compat == only(name)
     off = gartk.load(tmp_path, device="cpu", release_compat={name: False}).model
     assert off.release_compat == ReleaseCompat()
@@ -96,13 +96,13 @@ def test_a_checkpoint_of_a_plain_model_with_or_without_switches_is_loaded_with_o
     tmp_path: Path, switches: dict[str, bool] | None
 ) -> None:
     """What older checkpoints say: the type is RegionVLM whatever is switched on."""
-    save_model(MODELS.build(toy_model()), tmp_path)
+    Checkpoint.save(MODELS.build(toy_model()), tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["model"]["type"] == "RegionVLM"
     if switches is not None:
         config["model"]["release_compat"] = switches
         (tmp_path / "config.json").write_text(json.dumps(config))
-    assert ReleaseCompat.of(load_model(tmp_path)) == only(*(switches or {}))
+    assert ReleaseCompat.of(Checkpoint.open(tmp_path).build(device="cpu")) == only(*(switches or {}))
     changed = {"double_scaled_roi": True, "last_mask_box": False}
     loaded = gartk.load(tmp_path, device="cpu", release_compat=changed).model
     assert type(loaded) is ReleaseRegionVLM
@@ -110,7 +110,7 @@ def test_a_checkpoint_of_a_plain_model_with_or_without_switches_is_loaded_with_o
 
 
 def test_an_unknown_switch_when_loading_is_a_config_error(tmp_path: Path) -> None:
-    save_model(MODELS.build(toy_model()), tmp_path)
+    Checkpoint.save(MODELS.build(toy_model()), tmp_path)
     with pytest.raises(ConfigError, match=r"model\.release_compat has no switch 'double_boss'"):
         gartk.load(tmp_path, device="cpu", release_compat={"double_boss": True})
 

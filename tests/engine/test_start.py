@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.sources import SHIPPED
 from gartk.config import TrainSettings, load_config
 from gartk.engine.log_hook import read_losses
 from gartk.engine.runner import TrainRunner, build_runner
-from gartk.engine.sources import SHIPPED
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.release import read_packed
 
 TINY = Path(__file__).parents[2] / "configs" / "tiny"
 SMALL = {
@@ -43,7 +43,7 @@ def weights(runner: TrainRunner) -> dict[str, torch.Tensor]:
 
 def test_all_weights_are_the_checkpoints(start, capsys) -> None:
     own = weights(start("ablation_roi_replay", "tiny"))
-    shipped = read_packed(SHIPPED["tiny"]).state
+    shipped = Checkpoint.open(SHIPPED["tiny"]).state
     assert len(shipped) > 50
     for name, value in shipped.items():
         assert torch.equal(own[name], value.float()), name
@@ -63,7 +63,7 @@ def test_a_part_of_another_kind_is_an_error_until_it_is_skipped(start) -> None:
         start("ablation_gated_crop", "tiny", name="strict")
     fresh = weights(start("ablation_gated_crop", None, name="fresh"))
     mixed = weights(start("ablation_gated_crop", {"path": "tiny", "skip": ["region_extractor"]}))
-    shipped = read_packed(SHIPPED["tiny"]).state
+    shipped = Checkpoint.open(SHIPPED["tiny"]).state
     own = [name for name in mixed if name.startswith("region_extractor.")]
     assert own and all(torch.equal(mixed[name], fresh[name]) for name in own)
     assert all(torch.equal(mixed[name], value.float()) for name, value in shipped.items())
@@ -73,7 +73,7 @@ def test_what_only_the_checkpoint_has_may_be_skipped_too(start) -> None:
     with pytest.raises(CheckpointError, match=r"unexpected: prompt_encoder\."):
         start("ablation_roi_replay_no_mask", "tiny", name="strict")
     mixed = weights(start("ablation_roi_replay_no_mask", {"path": "tiny", "skip": ["prompt_encoder"]}))
-    shipped = read_packed(SHIPPED["tiny"]).state
+    shipped = Checkpoint.open(SHIPPED["tiny"]).state
     assert mixed.keys() & shipped.keys() == {n for n in shipped if not n.startswith("prompt_encoder.")}
     assert all(torch.equal(mixed[name], shipped[name].float()) for name in mixed.keys() & shipped.keys())
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 
@@ -14,70 +13,6 @@ from gartk.engine import state
 from gartk.engine.dist import seed_everything
 from gartk.engine.log_hook import read_losses, truncate_losses
 from gartk.errors import CheckpointError
-
-
-def make_folder(path: Path, text: str) -> Path:
-    path.mkdir()
-    (path / "model.safetensors").write_text(text)
-    return path
-
-
-class Killed(BaseException):
-    """Stands for the process ending at this very call."""
-
-
-@pytest.mark.parametrize("same_name", [False, True])
-def test_a_kill_at_any_step_of_saving_leaves_a_whole_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_name: bool
-) -> None:
-    real = {"replace": os.replace, "fsync": os.fsync, "rmtree": state.shutil.rmtree}
-    new = "iter_000010" if same_name else "iter_000020"
-    for step in range(100):
-        work = tmp_path / f"{same_name}_{step}"
-        work.mkdir()
-        state.publish(make_folder(work / ".tmp_iter_000010", "old"), work / "iter_000010")
-        calls = 0
-
-        def dying(name: str):  # type: ignore[no-untyped-def]
-            def call(*args: object, **kwargs: object) -> object:
-                nonlocal calls
-                calls += 1
-                if calls == step + 1:  # noqa: B023 - used within this turn of the loop only
-                    raise Killed
-                return real[name](*args, **kwargs)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            patch.setattr(state.os, "replace", dying("replace"))
-            patch.setattr(state.os, "fsync", dying("fsync"))
-            patch.setattr(state.shutil, "rmtree", dying("rmtree"))
-            try:
-                state.publish(make_folder(work / f".tmp_{new}", "new"), work / new)
-                killed = False
-            except Killed:
-                killed = True
-        state.clean(work)
-        found = state.find_checkpoint(work)
-        assert found is not None
-        assert (found / "model.safetensors").read_text() in ("old", "new")
-        assert not list(work.glob(".tmp_*"))
-        assert not list(work.glob(".old_*"))
-        if not killed:
-            assert step > 4
-            assert (found.name, (found / "model.safetensors").read_text()) == (new, "new")
-            return
-    pytest.fail("saving never came to its end")
-
-
-def test_old_checkpoints_go_and_the_one_in_use_stays(tmp_path: Path) -> None:
-    for done in (2, 10, 100, 9):
-        state.publish(make_folder(tmp_path / f".tmp_{done}", ""), tmp_path / state.folder_name(done))
-    state.prune(tmp_path, 2)
-    assert sorted(p.name for p in tmp_path.glob("iter_*")) == ["iter_000009", "iter_000010", "iter_000100"]
-    assert state.find_checkpoint(tmp_path) == tmp_path / "iter_000009"
-    state.prune(tmp_path, 0)
-    assert len(list(tmp_path.glob("iter_*"))) == 3
 
 
 def test_generators_come_back_through_json() -> None:

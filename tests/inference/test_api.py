@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 
 import gartk
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.sources import SHIPPED
 from gartk.data.collate import collate
 from gartk.data.prompting import DESCRIBE_QUESTION
 from gartk.errors import CheckpointError, ConfigError, DataError, RegionError
 from gartk.inference.api import RegionAssistant
 from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.requests import QuestionWarning
-from gartk.models.checkpoints import save_model
 from gartk.models.region_vlm import RegionVLM
 from gartk.regions import Region
 from gartk.registry import MODELS
@@ -346,7 +347,7 @@ def test_stream_checks_its_arguments_at_the_call(assistant: RegionAssistant) -> 
 @pytest.fixture(scope="module")
 def checkpoint(lively: RegionVLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "iter_000007"
-    save_model(lively, folder, info={"iter": 7})
+    Checkpoint.save(lively, folder, info={"iter": 7})
     (folder.parent / "latest").write_text("iter_000007\n", encoding="utf-8")
     return folder
 
@@ -393,7 +394,7 @@ def test_load_says_what_it_looked_for(
         gartk.load(checkpoint, cfg_options={"model.use_global": False})
     with pytest.raises(ConfigError, match="dtype must be one of"):
         gartk.load(checkpoint, dtype="float8")
-    monkeypatch.setitem(__import__("gartk.engine.sources", fromlist=["SHIPPED"]).SHIPPED, "tiny", tmp_path)
+    monkeypatch.setitem(SHIPPED, "tiny", tmp_path)
     with pytest.raises(CheckpointError, match="no shipped checkpoint 'tiny'.*gartk train"):
         gartk.load("tiny")
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections import Counter
 
 import gartk
+from gartk.checkpoints.sources import find_folder
 from gartk.data.world.dataset import RegionWorldDataset
 from gartk.data.world.scoring import score
-from gartk.engine.sources import find_folder
 
 ATTRIBUTES = ("color", "shape", "texture", "material")
 

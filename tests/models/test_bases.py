@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from gartk.checkpoints import Checkpoint
 from gartk.data.collate import collate
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.prompts import NullPrompt
 from gartk.models.region_vlm import RegionVLM
 from gartk.regions import Region
@@ -138,8 +138,8 @@ def test_a_mask_prompt_is_exactly_zero_after_building_and_after_saving(
     built: RegionVLM, tmp_path: Path
 ) -> None:
     assert not built.prompt_encoder.conv.weight.any()
-    save_model(built, tmp_path)
-    assert not load_model(tmp_path).prompt_encoder.conv.weight.any()
+    Checkpoint.save(built, tmp_path)
+    assert not Checkpoint.open(tmp_path).build(device="cpu").prompt_encoder.conv.weight.any()
     assert all(bool(torch.isfinite(parameter).all()) for parameter in built.parameters())
 
 
@@ -349,9 +349,9 @@ def test_generation_starts_with_the_argmax_of_forward(talkative: RegionVLM) -> N
 def test_a_saved_base_gives_the_same_logits_after_loading_without_its_source(
     model: RegionVLM, tmp_path: Path
 ) -> None:
-    save_model(model, tmp_path)
+    Checkpoint.save(model, tmp_path)
     assert str(tmp_path.parent) not in (tmp_path / "config.json").read_text()
-    twin = load_model(tmp_path).eval()
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     batch = batch_of(twin, ragged())
     assert torch.equal(batch.input_ids, batch_of(model, ragged()).input_ids)
     assert torch.equal(twin(batch), model(batch))

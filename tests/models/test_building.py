@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import ConfigError
 from gartk.inference.loading import load_any
 from gartk.models.building import blank_weights, merge_lora, new_weights_as, number_type
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.placement import is_placed
 from gartk.registry import MODELS
 from gartk.testing.toy import toy_llm, toy_model, toy_sample, toy_vision
@@ -165,8 +165,8 @@ def test_a_model_with_lora_is_saved_loaded_and_merged_with_equal_logits(
             if "lora_B" in name or "trainable_tokens_delta" in name:
                 parameter.add_(torch.randn(parameter.shape) * 0.3)
     batch = make_batch(model, [toy_sample((56, 112), 2)])
-    save_model(model, tmp_path)
-    twin = load_model(tmp_path).eval()
+    Checkpoint.save(model, tmp_path)
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     with torch.no_grad():
         wanted = model(batch)
         assert torch.equal(twin(batch), wanted)
@@ -189,7 +189,7 @@ def test_a_device_map_spreads_a_model_and_answers_stay_the_same(
     build: Build, make_batch: MakeBatch, tmp_path: Path
 ) -> None:
     plain = build()
-    save_model(plain, tmp_path)
+    Checkpoint.save(plain, tmp_path)
     placed, _ = load_any(tmp_path, device_map={"vision": "cpu", "": "cpu"})
     assert is_placed(placed)
     assert not is_placed(plain)
@@ -200,7 +200,7 @@ def test_a_device_map_spreads_a_model_and_answers_stay_the_same(
 
 
 def test_device_maps_that_cannot_be_are_config_errors(build: Build, tmp_path: Path) -> None:
-    save_model(build(), tmp_path)
+    Checkpoint.save(build(), tmp_path)
     with pytest.raises(ConfigError, match="either device or device_map"):
         load_any(tmp_path, device="cpu", device_map="auto")
     with pytest.raises(ConfigError, match="device_map .* cannot be used"):

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import ConfigError, DataError
 from gartk.inference.api import RegionAssistant
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.extractors import Crop
 from gartk.models.llms.mrope_positions import mrope_positions
 from gartk.models.region_vlm import RegionVLM
@@ -188,8 +188,8 @@ def test_generation_of_a_left_padded_batch_is_that_of_each_row(config: Config) -
 def test_a_saved_model_gives_the_same_logits_after_loading(config: Config, tmp_path: Path) -> None:
     extractor = {"type": "Crop", "context_scale": "dam", "with_mask": False}
     model = stirred(build(config, region_extractor=extractor))
-    save_model(model, tmp_path)
-    twin = load_model(tmp_path).eval()
+    Checkpoint.save(model, tmp_path)
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     assert twin.region_extractor.crop_rule == CropRule(3.0, 48.0)
     batch = batch_of(twin, ragged())
     assert torch.equal(twin(batch), model(batch))

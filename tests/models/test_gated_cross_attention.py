@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import ConfigError
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.extractors import GatedCrossAttentionCrop
 from gartk.models.extractors.cross_attention import GatedCrossAttention, group_contexts, look_back
 from gartk.models.region_vlm import RegionVLM
@@ -242,8 +242,8 @@ def test_generation_of_a_left_padded_batch_is_that_of_each_row(opened: RegionVLM
 
 @torch.no_grad()
 def test_a_saved_model_gives_the_same_logits_after_loading(opened: RegionVLM, tmp_path: Path) -> None:
-    save_model(opened, tmp_path)
-    twin = load_model(tmp_path).eval()
+    Checkpoint.save(opened, tmp_path)
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     assert twin.region_extractor.crop_rule == CropRule(1.0, 0.0)
     batch = batch_of(twin, ragged())
     assert torch.equal(twin(batch), opened(batch))

@@ -16,10 +16,10 @@ from transformers import InternVLForConditionalGeneration
 from gartk.config import load_config
 from gartk.errors import CheckpointError, ConfigError
 from gartk.geometry import patches_by_cell
-from gartk.models.checkpoints import structure_only
 from gartk.models.connectors import InternVLConnector
 from gartk.models.region_vlm import RegionVLM
 from gartk.models.vision import InternVLVision
+from gartk.models.weights import structure_only
 from gartk.registry import MODELS, VISION_BACKBONES
 from gartk.structures import Batch, Sample, TileGrid
 from gartk.testing.toy import toy_sample

@@ -13,9 +13,10 @@ from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLImageProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from gartk.checkpoints import Checkpoint
 from gartk.config import load_config
-from gartk.models.checkpoints import load_model, save_model, structure_only
 from gartk.models.region_vlm import RegionVLM
+from gartk.models.weights import structure_only
 from gartk.registry import MODELS
 from gartk.structures import Batch, Sample
 from gartk.testing.toy import toy_llm, toy_sample, toy_vision
@@ -126,14 +127,14 @@ def test_a_model_from_a_base_is_saved_without_pointing_at_it(
     toy: Toy, make_batch: MakeBatch, tmp_path: Path
 ) -> None:
     model = stirred(build(from_qwen_folder(toy[0])))
-    save_model(model, tmp_path)
+    Checkpoint.save(model, tmp_path)
     assert str(toy[0]) not in (tmp_path / "config.json").read_text()
-    twin = load_model(tmp_path).eval()
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     batch, again = (make_batch(one, ragged()) for one in (model, twin))
     assert torch.equal(again.input_ids, batch.input_ids)
     with torch.no_grad():
         assert torch.equal(twin(again), model(batch))
-    save_model(twin, tmp_path / "again")
+    Checkpoint.save(twin, tmp_path / "again")
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
 
@@ -220,9 +221,9 @@ def test_parts_of_different_bases_train_together(name: str, make_batch: MakeBatc
     assert losses[0] > losses[1] > losses[2]
     moved = [key for key, value in model.state_dict().items() if not torch.equal(value, before[key])]
     assert {key.split(".")[0] for key in moved} == {"vision", "connector", "llm", "prompt_encoder"}
-    save_model(model.eval(), tmp_path)
+    Checkpoint.save(model.eval(), tmp_path)
     with torch.no_grad():
-        assert torch.equal(load_model(tmp_path).eval()(batch), model(batch))
+        assert torch.equal(Checkpoint.open(tmp_path).build(device="cpu")(batch), model(batch))
 
 
 # ------------------------------------------------------------------ the config

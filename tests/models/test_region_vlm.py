@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gartk.checkpoints import Checkpoint
 from gartk.data.collate import collate
 from gartk.errors import ConfigError, DataError
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.structures import Batch, Sample
@@ -183,13 +183,13 @@ def test_a_saved_model_gives_the_same_logits_after_loading(
     stirred: Build, make_batch: MakeBatch, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     model = stirred(**changes)
-    save_model(model, tmp_path)
-    twin = load_model(tmp_path).eval()
+    Checkpoint.save(model, tmp_path)
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     batch = make_batch(twin, ragged())
     assert torch.equal(batch.input_ids, make_batch(model, ragged()).input_ids)
     assert torch.equal(logits_of(twin, batch), logits_of(model, batch))
     assert twin.max_length == model.max_length
-    save_model(twin, tmp_path / "again")
+    Checkpoint.save(twin, tmp_path / "again")
     for name in ("config.json", "model.safetensors"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / name).read_bytes()
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import ConfigError
-from gartk.models.checkpoints import load_model, save_model
 from gartk.models.extractors import RoIPool, roi_pool
 from gartk.ops.roi import available_backends
 from gartk.structures import FeatureMap, RegionBatch
@@ -162,7 +162,7 @@ def test_generation_and_files_work_with_one_token_a_region(config: Config, tmp_p
     together = model.generate(batch_of(model, samples, training=False), max_new_tokens=4)
     alone = [model.generate(batch_of(model, [s], training=False), max_new_tokens=4)[0] for s in samples]
     assert together == alone
-    save_model(model, tmp_path)
-    twin = load_model(tmp_path).eval()
+    Checkpoint.save(model, tmp_path)
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     batch = batch_of(twin, ragged())
     assert torch.equal(twin(batch), model(batch))

@@ -15,9 +15,9 @@ from torch import Tensor
 from gartk.config import load_config
 from gartk.data.collate import collate
 from gartk.errors import CheckpointError, ConfigError
-from gartk.models.checkpoints import structure_only
 from gartk.models.region_vlm import RegionVLM
 from gartk.models.vision import TimmViT
+from gartk.models.weights import structure_only
 from gartk.registry import MODELS, VISION_BACKBONES
 from gartk.testing.contracts import check_vision_backbone
 from gartk.testing.toy import toy_model, toy_sample, toy_timm_vit

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.item import Item
 from gartk.evaluation.results import Results
-from gartk.models.checkpoints import save_model
 from gartk.registry import MODELS
 from gartk.sweep.collect import ItemOutcome, RunData, answer_seconds, read_items
 from gartk.sweep.evals import EvalSettings, published_scores, run_eval
@@ -26,7 +26,7 @@ from tests.evaluation.colours import registered
 def checkpoint(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     folder = tmp_path / "iter_000001"
-    save_model(MODELS.build(toy_model(llm=toy_llm(num_prompts=4))), folder)
+    Checkpoint.save(MODELS.build(toy_model(llm=toy_llm(num_prompts=4))), folder)
     return folder
 
 

@@ -19,7 +19,7 @@ from gartk.models.building import (
     check_attention,
     checkpoint_activations,
 )
-from gartk.models.checkpoints import (
+from gartk.models.weights import (
     CONFIG_NAME,
     TOKENIZER_NAME,
     has_weights,

@@ -16,8 +16,8 @@ from gartk.models.building import (
     check_attention,
     checkpoint_activations,
 )
-from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
+from gartk.models.weights import load_prefixed, read_hf_config
 from gartk.registry import TILERS, VISION_BACKBONES
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from transformers import TimmWrapperConfig, TimmWrapperModel
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.building import add_lora, blank_weights, checkpoint_layers, set_timm_attention
-from gartk.models.checkpoints import load_prefixed, read_hf_config
 from gartk.models.vision.base import VisionBackbone
 from gartk.models.vision.positions import start_positions
+from gartk.models.weights import load_prefixed, read_hf_config
 from gartk.registry import TILERS, VISION_BACKBONES
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoTokenizer
 
 import gartk
-from gartk.convert import convert
+from gartk.checkpoints import Checkpoint
 from gartk.data.collate import collate
 from gartk.errors import CheckpointError, ConfigError
 from gartk.hf import GartkConfig, GartkForConditionalGeneration
-from gartk.models.checkpoints import save_model
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.structures import Batch
@@ -30,7 +29,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A toy release whose mask embedding is still zero, and its export."""
     place = tmp_path_factory.mktemp("hf")
     save_toy_release(place / "release", zero_mask=True, tied=False)
-    convert(place / "release", place / "hf", "hf")
+    Checkpoint.open(place / "release").convert("hf", place / "hf")
     return place / "release", place / "hf"
 
 
@@ -106,7 +105,7 @@ def test_dtype_is_honoured(folders: tuple[Path, Path], given: dict, wanted: torc
 
 def test_without_a_dtype_the_files_own_is_kept(tmp_path: Path) -> None:
     save_toy_release(tmp_path / "release", dtype=torch.bfloat16)
-    convert(tmp_path / "release", tmp_path / "hf", "hf")
+    Checkpoint.open(tmp_path / "release").convert("hf", tmp_path / "hf")
     assert AutoModel.from_pretrained(tmp_path / "hf").dtype == torch.bfloat16
     assert AutoConfig.from_pretrained(tmp_path / "hf").dtype == torch.bfloat16
 
@@ -114,7 +113,7 @@ def test_without_a_dtype_the_files_own_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_head_is_tied_as_it_was(tmp_path: Path, tied: bool) -> None:
     save_toy_release(tmp_path / "release", tied=tied)
-    convert(tmp_path / "release", tmp_path / "hf", "hf")
+    Checkpoint.open(tmp_path / "release").convert("hf", tmp_path / "hf")
     model = AutoModel.from_pretrained(tmp_path / "hf")
     assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) is tied
     assert model.config.tie_word_embeddings is tied
@@ -172,8 +171,8 @@ def test_any_gartk_checkpoint_can_be_exported(tmp_path: Path) -> None:
     vlm: RegionVLM = MODELS.build(
         toy_model(prompt_encoder={"type": "BoxPrompt"}, connector={"type": "MLPConnector"}, max_length=900)
     )
-    save_model(vlm, tmp_path / "gartk")
-    convert(tmp_path / "gartk", tmp_path / "hf", "hf")
+    Checkpoint.save(vlm, tmp_path / "gartk")
+    Checkpoint.open(tmp_path / "gartk").convert("hf", tmp_path / "hf")
     twin = AutoModel.from_pretrained(tmp_path / "hf").region_vlm
     batch = batch_for(vlm.eval())
     with torch.no_grad():

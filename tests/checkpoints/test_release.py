@@ -16,12 +16,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import gartk
+from gartk.checkpoints.release_reader import (
+    EMBED_WEIGHT,
+    HEAD_WEIGHT,
+    MASK_WEIGHT,
+    read_release,
+    to_gartk,
+    to_release,
+)
 from gartk.compat import AS_RELEASED, ReleaseCompat, ReleaseOutput, forward_release
 from gartk.errors import CheckpointError, ConfigError, DataError, RegionError
 from gartk.inference.api import RegionAssistant
 from gartk.models.prompts import MaskPrompt
 from gartk.models.region_vlm import RegionVLM
-from gartk.models.release import EMBED_WEIGHT, HEAD_WEIGHT, MASK_WEIGHT, read_release, to_gartk, to_release
 from gartk.registry import MODELS
 from gartk.testing.contracts import check_prompt_encoder
 from gartk.testing.parts import make_regions, ragged_grids

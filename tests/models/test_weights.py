@@ -1,4 +1,4 @@
-"""Weights in and out: gartk folders, and PerceptionLM folders as transformers itself saves them."""
+"""Weights of parts: files as the hub has them, and PerceptionLM folders as transformers itself saves them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PerceptionLMForConditionalGeneration
 
+from gartk.checkpoints import Checkpoint
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import (
-    load_model,
-    load_prefixed,
-    load_weights,
-    read_config,
-    resolve_pretrained,
-    save_model,
-    weight_files,
-)
 from gartk.models.region_vlm import RegionVLM
+from gartk.models.weights import load_prefixed, read_config, resolve_pretrained, weight_files
 from gartk.registry import MODELS
 from gartk.structures import Batch
 from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample
@@ -183,71 +176,6 @@ def test_json_that_cannot_be_read_is_a_checkpoint_error_that_names_the_file(tmp_
             read_config(file)
 
 
-# ---------------------------------------------------------------- gartk folders
-
-
-def test_a_folder_holds_config_weights_and_tokenizer_and_nothing_pickled(
-    build: Build, tmp_path: Path
-) -> None:
-    save_model(build(), tmp_path, info={"steps": 7})
-    names = {file.name for file in tmp_path.rglob("*") if file.is_file()}
-    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
-    assert not [name for name in names if name.endswith((".bin", ".pt", ".pth", ".pkl", ".py"))]
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert (config["format"], config["info"]) == ("gartk-1", {"steps": 7})
-
-
-def test_a_tied_embedding_is_stored_once(build: Build, tmp_path: Path) -> None:
-    model = build()
-    save_model(model, tmp_path)
-    keys = load_file(tmp_path / "model.safetensors").keys()
-    assert len(set(model.state_dict()) - set(keys)) == 1
-    head, embedding = (
-        load_model(tmp_path).llm.lm.lm_head.weight,
-        load_model(tmp_path).llm.lm.model.embed_tokens.weight,
-    )
-    assert torch.equal(head, embedding)
-
-
-def test_half_precision_files_load_into_fp32_weights(build: Build, tmp_path: Path) -> None:
-    model = build()
-    save_model(model, tmp_path, dtype="float16")
-    assert {v.dtype for v in load_file(tmp_path / "model.safetensors").values()} == {torch.float16}
-    loaded = load_model(tmp_path)
-    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
-    for name, parameter in loaded.named_parameters():
-        assert torch.equal(parameter, model.get_parameter(name).half().float()), name
-
-
-def test_a_folder_that_was_moved_still_loads(build: Build, tmp_path: Path) -> None:
-    save_model(build(), tmp_path / "a")
-    (tmp_path / "a").rename(tmp_path / "b")
-    load_model(tmp_path / "b")
-
-
-def test_folders_that_are_no_gartk_checkpoint_are_checkpoint_errors(build: Build, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"config\.json does not exist"):
-        load_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(CheckpointError, match="is not a gartk checkpoint: format is None"):
-        load_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"format": "gartk-1"}')
-    with pytest.raises(CheckpointError, match="lacks the config to build the model"):
-        load_model(tmp_path)
-    save_model(build(), tmp_path)
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"model\.safetensors does not exist"):
-        load_model(tmp_path)
-
-
-def test_weights_of_another_model_are_a_checkpoint_error(build: Build, tmp_path: Path) -> None:
-    save_model(build(), tmp_path)
-    other = build(prompt_encoder={"type": "BoxPrompt"})
-    text = r"missing: prompt_encoder\.linear\.weight \(1\); unexpected: prompt_encoder\.conv\.weight"
-    with pytest.raises(CheckpointError, match=text):
-        load_weights(other, tmp_path)
-
-
 # ------------------------------------------- PerceptionLM as transformers saves it
 
 Toy = tuple[Path, PerceptionLMForConditionalGeneration]
@@ -290,9 +218,9 @@ def test_a_model_from_a_base_is_saved_without_pointing_at_it(
     toy: Toy, make_batch: MakeBatch, tmp_path: Path
 ) -> None:
     model = from_folder(toy[0])
-    save_model(model, tmp_path)
+    Checkpoint.save(model, tmp_path)
     assert str(toy[0]) not in (tmp_path / "config.json").read_text()
-    twin = load_model(tmp_path).eval()
+    twin = Checkpoint.open(tmp_path).build(device="cpu")
     batch = make_batch(model, [toy_sample((56, 112), 2)])
     with torch.no_grad():
         assert torch.equal(twin(batch), model(batch))

@@ -2,7 +2,7 @@
 
 A folder of the release holds ``config.json`` (model_type ``GAR``: the config of a PerceptionLM and how many
 prompts it knows), safetensors with the names that ``RELEASE_NAMES`` lists, and tokenizer and processor
-files. Nothing in it is executed. Writing one is in ``gartk.models.release_files``.
+files. Nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gartk.checkpoints.checkpoint import Checkpoint
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import CONFIG_NAME, read_config, read_tensors, weight_files
 from gartk.models.llms.causal_lm import load_tokenizer
 from gartk.models.llms.extension import RESERVED, RESERVED_OFFSET
-from gartk.models.packed import RELEASE_MODEL_TYPE, Packed, format_of, read_gartk, read_hf
+from gartk.models.weights import CONFIG_NAME, read_config, read_tensors, weight_files
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+RELEASE, RELEASE_MODEL_TYPE = "release", "GAR"
 # Names in the release -> names in gartk, both as prefixes.
 RELEASE_NAMES = {
     "mllm.model.vision_tower.": "vision.tower.",
@@ -72,16 +73,7 @@ def _renamed(name: str, prefixes: dict[str, str]) -> str:
     return name
 
 
-def read_packed(folder: str | Path) -> Packed:
-    """Read a checkpoint folder of any format, its weights in the types of the file.
-
-    Raises: CheckpointError naming the file and what is wrong with it.
-    """
-    readers = {"gartk": read_gartk, "release": read_release, "hf": read_hf}
-    return readers[format_of(Path(folder))](Path(folder))
-
-
-def read_release(folder: str | Path, *, tokenizer: str | Path | None = None) -> Packed:
+def read_release(folder: str | Path, *, tokenizer: str | Path | None = None) -> Checkpoint:
     """Read a folder of the release, with ``release_compat`` set as its weights were trained and asked.
 
     The mask embedding's three channels are kept as they are (``MaskPrompt(in_planes=3)``); only where all
@@ -109,11 +101,13 @@ def read_release(folder: str | Path, *, tokenizer: str | Path | None = None) -> 
             )
         if _is_one_plane(kernel):
             state[MASK_WEIGHT], cfg["prompt_encoder"]["in_planes"] = kernel[:, :1].contiguous(), 1
-    return Packed(
+    renamed = {to_gartk(name): value for name, value in state.items()}
+    return Checkpoint(
+        format=RELEASE,
+        folder=folder,
         cfg=cfg,
-        state={to_gartk(name): value for name, value in state.items()},
         tokenizer=words,
-        source=str(folder),
+        read_state=lambda: renamed,
         info={"source": f"release ({RELEASE_MODEL_TYPE})"},
         release_files=folder,
         named=to_release,

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gartk.models.packed import Packed
-    from gartk.models.region_vlm import RegionVLM
+    from gartk.checkpoints.checkpoint import Content
 
 _CARD = """---
 library_name: transformers
@@ -56,16 +55,14 @@ use or hand on this model, and name them here in place of `license: other`.
 """
 
 
-def model_card(packed: Packed, model: RegionVLM, *, name: str = "path/to/this/folder") -> str:
-    """Write the card of a model: parts, sizes, deviations, how to load it, a note on licences.
-
-    ``model`` may be its structure without weights.
-    """
+def model_card(content: Content, *, name: str = "path/to/this/folder") -> str:
+    """Return the card of a model: parts, sizes, deviations, how to load it, a note on licences."""
+    model = content.model
     cfg = model.saved_cfg()
     parts = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
     counts = {part: sum(p.numel() for p in getattr(model, part).parameters()) for part in parts}
     rows = [f"| {part} | {cfg[part]['type']}, {counts[part]:,} parameters |" for part in parts]
-    dtype = str(packed.dtype).removeprefix("torch.")
+    dtype = content.dtype
     rows.append(f"| all | {sum(counts.values()):,} parameters, {dtype} |")
     rows.append(f"| tokens per region | {model.region_extractor.num_tokens} |")
     on = ", ".join(f"`{switch}`" for switch in cfg.get("release_compat", {}))
@@ -78,5 +75,5 @@ def model_card(packed: Packed, model: RegionVLM, *, name: str = "path/to/this/fo
         prompts=len(model.llm.tokens.prompts),
         compat=compat,
         cfg=json.dumps(cfg, indent=1, sort_keys=True),
-        origin=packed.info.get("source", "see the config of its training"),
+        origin=content.info.get("source", "see the config of its training"),
     )

@@ -14,21 +14,19 @@ from torch import Tensor
 from transformers import PerceptionLMConfig, PerceptionLMForConditionalGeneration
 
 import gartk
+from gartk.checkpoints import Checkpoint
+from gartk.checkpoints.release_reader import CHAT, MASK_WEIGHT, read_release
 from gartk.cli.main import main
 from gartk.compat import AS_RELEASED, ReleaseCompat, extend_prompts
 from gartk.config import load_config
-from gartk.convert import convert
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import save_model
 from gartk.models.llms.extension import RESERVED
-from gartk.models.packed import read_gartk
 from gartk.models.region_vlm import RegionVLM
-from gartk.models.release import CHAT, MASK_WEIGHT, read_release
 from gartk.registry import MODELS
 from gartk.testing.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, save_toy_release, stand_in_tokenizer
 from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -69,7 +67,7 @@ def save_own(folder: Path, *, prompts_known: bool = True, **changes: Any) -> Reg
     with torch.no_grad():
         for parameter in model.prompt_encoder.parameters():
             parameter.normal_(std=0.1)
-    save_model(model, folder)
+    Checkpoint.save(model, folder)
     return model.eval()
 
 
@@ -82,8 +80,8 @@ def test_a_release_comes_back_bit_by_bit_with_its_own_files(
     tmp_path: Path, tied: bool, dtype: torch.dtype
 ) -> None:
     save_toy_release(tmp_path / "release", tied=tied, dtype=dtype)
-    assert convert(tmp_path / "release", tmp_path / "gartk", "gartk") == []
-    assert convert(tmp_path / "gartk", tmp_path / "back", "release") == []
+    assert Checkpoint.open(tmp_path / "release").convert("gartk", tmp_path / "gartk") == []
+    assert Checkpoint.open(tmp_path / "gartk").convert("release", tmp_path / "back") == []
     assert_same_bits(tmp_path / "release", tmp_path / "back")
     assert same_small_files(tmp_path / "release", tmp_path / "back")
 
@@ -95,22 +93,22 @@ def test_a_release_goes_through_the_hugging_face_format_and_back_bit_by_bit(tmp_
         ("hf", "gartk", "gartk"),
         ("gartk", "back", "release"),
     ]:
-        convert(tmp_path / source, tmp_path / folder, to)
+        Checkpoint.open(tmp_path / source).convert(to, tmp_path / folder)
     assert_same_bits(tmp_path / "hf", tmp_path / "gartk")
     assert_same_bits(tmp_path / "release", tmp_path / "back")
 
 
 def test_a_gartk_model_goes_to_the_release_and_back_bit_by_bit_and_keeps_what_it_is(tmp_path: Path) -> None:
     save_own(tmp_path / "own", release_compat={"inclusive_box": True})
-    notes = convert(tmp_path / "own", tmp_path / "release", "release")
+    notes = Checkpoint.open(tmp_path / "own").convert("release", tmp_path / "release")
     assert "double_scaled_roi, id_map_bicubic" in notes[0]
-    convert(tmp_path / "release", tmp_path / "back", "gartk")
+    Checkpoint.open(tmp_path / "release").convert("gartk", tmp_path / "back")
     assert_same_bits(tmp_path / "own", tmp_path / "back")
     configs = [json.loads((tmp_path / name / "config.json").read_text())["model"] for name in ("own", "back")]
     assert configs[1]["llm"].pop("image") == "<|image|>"
     assert configs[0] == {**configs[1], "prompt_encoder": configs[0]["prompt_encoder"]}
     assert configs[1]["prompt_encoder"] == {"type": "MaskPrompt", "in_planes": 1, "pretrained": None}
-    convert(tmp_path / "back", tmp_path / "again", "release")
+    Checkpoint.open(tmp_path / "back").convert("release", tmp_path / "again")
     assert_same_bits(tmp_path / "release", tmp_path / "again")
 
 
@@ -118,13 +116,13 @@ def test_all_formats_answer_alike(tmp_path: Path) -> None:
     save_toy_release(tmp_path / "release")
     said = answers(tmp_path / "release")
     for to in ("gartk", "hf"):
-        convert(tmp_path / "release", tmp_path / to, to)
+        Checkpoint.open(tmp_path / "release").convert(to, tmp_path / to)
         assert answers(tmp_path / to) == said
 
 
 def test_one_mask_plane_becomes_the_first_of_three_and_the_others_zero(tmp_path: Path) -> None:
     model = save_own(tmp_path / "own")
-    convert(tmp_path / "own", tmp_path / "release", "release")
+    Checkpoint.open(tmp_path / "own").convert("release", tmp_path / "release")
     kernel = weights(tmp_path / "release")[MASK_WEIGHT]
     assert torch.equal(kernel[:, :1], model.prompt_encoder.conv.weight)
     assert not kernel[:, 1:].any()
@@ -138,7 +136,7 @@ def test_a_released_kernel_that_is_all_zero_keeps_its_three_planes(tmp_path: Pat
 def test_a_model_trained_from_the_base_gets_the_token_of_the_background(tmp_path: Path) -> None:
     own = save_own(tmp_path / "own", prompts_known=False)
     assert "<NO_Prompt>" not in own.llm.tokenizer.get_vocab()
-    convert(tmp_path / "own", tmp_path / "release", "release")
+    Checkpoint.open(tmp_path / "own").convert("release", tmp_path / "release")
     twin = gartk.load(tmp_path / "release", device="cpu").model
     vocab = twin.llm.tokenizer.get_vocab()
     assert vocab["<NO_Prompt>"] == vocab["<Prompt4>"] + 1 == own.llm.embed_rows
@@ -157,8 +155,8 @@ def test_what_the_gar_configs_build_can_be_handed_to_the_authors_code(tmp_path: 
     model = MODELS.build(load_config(ROOT / "configs" / f"{name}.py", options).model)
     assert model.release_compat == ReleaseCompat(double_scaled_roi=True)
     assert not model.prompt_encoder.conv.weight.any()
-    save_model(model, tmp_path / "gartk")
-    notes = convert(tmp_path / "gartk", tmp_path / "release", "release")
+    Checkpoint.save(model, tmp_path / "gartk")
+    notes = Checkpoint.open(tmp_path / "gartk").convert("release", tmp_path / "release")
     assert "inclusive_box" in notes[0]
     config = json.loads((tmp_path / "release" / "config.json").read_text())
     vocab = words.get_vocab()
@@ -170,7 +168,7 @@ def test_what_the_gar_configs_build_can_be_handed_to_the_authors_code(tmp_path: 
 def test_the_release_config_that_gartk_writes_is_one_of_perception_lm(tmp_path: Path) -> None:
     """The weights load strictly into transformers' own class, built from mllm_config."""
     own = save_own(tmp_path / "own")
-    convert(tmp_path / "own", tmp_path / "release", "release")
+    Checkpoint.open(tmp_path / "own").convert("release", tmp_path / "release")
     config = json.loads((tmp_path / "release" / "config.json").read_text())
     assert config["crop_tokens_ids"] == own.llm.region_ids
     assert (config["prompt_numbers"], config["kernel_size"]) == (5, [14, 14])
@@ -184,32 +182,32 @@ def test_the_release_config_that_gartk_writes_is_one_of_perception_lm(tmp_path: 
 
 def test_large_weights_are_written_in_shards_and_read_again(tmp_path: Path) -> None:
     save_toy_release(tmp_path / "release")
-    convert(tmp_path / "release", tmp_path / "hf", "hf", max_shard_size="200KB")
+    Checkpoint.open(tmp_path / "release").convert("hf", tmp_path / "hf", max_shard_size="200KB")
     assert len(list((tmp_path / "hf").glob("*.safetensors"))) > 1
-    convert(tmp_path / "hf", tmp_path / "back", "release", max_shard_size="200KB")
+    Checkpoint.open(tmp_path / "hf").convert("release", tmp_path / "back", max_shard_size="200KB")
     assert_same_bits(tmp_path / "release", tmp_path / "back")
 
 
 def test_switched_deviations_survive_every_format(tmp_path: Path) -> None:
     save_toy_release(tmp_path / "release")
-    convert(tmp_path / "release", tmp_path / "gartk", "gartk")
+    Checkpoint.open(tmp_path / "release").convert("gartk", tmp_path / "gartk")
     config = json.loads((tmp_path / "gartk" / "config.json").read_text())
     assert config["model"]["release_compat"] == AS_RELEASED.on()
     config["model"]["release_compat"] = {"double_scaled_roi": True}
     (tmp_path / "gartk" / "config.json").write_text(json.dumps(config))
-    convert(tmp_path / "gartk", tmp_path / "hf", "hf")
+    Checkpoint.open(tmp_path / "gartk").convert("hf", tmp_path / "hf")
     loaded = gartk.load(tmp_path / "hf", device="cpu").model
     assert loaded.release_compat == ReleaseCompat(double_scaled_roi=True)
 
 
 def test_fine_tuned_weights_do_not_get_files_that_are_no_longer_true(tmp_path: Path) -> None:
     save_toy_release(tmp_path / "release")
-    convert(tmp_path / "release", tmp_path / "gartk", "gartk")
+    Checkpoint.open(tmp_path / "release").convert("gartk", tmp_path / "gartk")
     kept = tmp_path / "gartk" / "release" / "config.json"
     config = json.loads(kept.read_text())
     config["mllm_config"]["text_config"]["rms_norm_eps"] = 0.5
     kept.write_text(json.dumps(config))
-    convert(tmp_path / "gartk", tmp_path / "back", "release")
+    Checkpoint.open(tmp_path / "gartk").convert("release", tmp_path / "back")
     written = json.loads((tmp_path / "back" / "config.json").read_text())
     assert written["mllm_config"]["text_config"]["rms_norm_eps"] != 0.5
     assert_same_bits(tmp_path / "release", tmp_path / "back")
@@ -241,7 +239,7 @@ def test_a_model_that_the_release_cannot_run_is_refused_by_part(
 ) -> None:
     save_own(tmp_path / "own", **changes)
     with pytest.raises(CheckpointError, match=text):
-        convert(tmp_path / "own", tmp_path / "release", "release")
+        Checkpoint.open(tmp_path / "own").convert("release", tmp_path / "release")
     assert not (tmp_path / "release").exists()
 
 
@@ -249,10 +247,10 @@ def test_an_extended_vocabulary_is_refused_by_the_release_and_kept_by_the_others
     save_toy_release(tmp_path / "release")
     model = gartk.load(tmp_path / "release", device="cpu").model
     extend_prompts(model, 2)
-    save_model(model, tmp_path / "gartk")
+    Checkpoint.save(model, tmp_path / "gartk")
     with pytest.raises(CheckpointError, match="needs <Prompt0> to <Prompt6> and <NO_Prompt> as consecutive"):
-        convert(tmp_path / "gartk", tmp_path / "back", "release")
-    convert(tmp_path / "gartk", tmp_path / "hf", "hf")
+        Checkpoint.open(tmp_path / "gartk").convert("release", tmp_path / "back")
+    Checkpoint.open(tmp_path / "gartk").convert("hf", tmp_path / "hf")
     assert gartk.load(tmp_path / "hf", device="cpu").max_regions == 7
 
 
@@ -261,9 +259,9 @@ def test_a_target_with_files_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(CheckpointError, match="full exists and is not an empty folder"):
-        convert(tmp_path / "release", tmp_path / "full", "gartk")
+        Checkpoint.open(tmp_path / "release").convert("gartk", tmp_path / "full")
     with pytest.raises(CheckpointError, match=r"no format 'onnx'\. Known: gartk, release, hf"):
-        convert(tmp_path / "release", tmp_path / "new", "onnx")
+        Checkpoint.open(tmp_path / "release").convert("onnx", tmp_path / "new")
 
 
 @pytest.mark.parametrize("to", ["gartk", "release", "hf"])
@@ -273,14 +271,14 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(tmp_path
     config["model"]["llm"]["config"]["hidden_size"] = 96
     (tmp_path / "own" / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match="of another shape"):
-        convert(tmp_path / "own", tmp_path / "new", to)
+        Checkpoint.open(tmp_path / "own").convert(to, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_a_perception_lm_alone_is_no_checkpoint_of_a_region_model(tmp_path: Path) -> None:
     save_toy_perception_lm(tmp_path / "plm")
     with pytest.raises(CheckpointError, match=r"not of a checkpoint that gartk reads.*'perception_lm'"):
-        convert(tmp_path / "plm", tmp_path / "new", "gartk")
+        Checkpoint.open(tmp_path / "plm").convert("gartk", tmp_path / "new")
 
 
 # ------------------------------------------------------------------ the command
@@ -294,8 +292,26 @@ def test_the_command_converts_and_says_what_it_wrote(
     said = capsys.readouterr().out
     assert "MB in the format 'release'" in said
     assert "note: The authors' code does what this model does without" in said
-    assert main(["convert", str(tmp_path / "release"), str(tmp_path / "back"), "--to", "gartk"]) == 0
-    assert read_gartk(tmp_path / "back").cfg["region_extractor"]["type"] == "RoIAlignReplay"
+    assert main(["convert", str(tmp_path / "release"), str(tmp_path / "back")]) == 0
+    assert Checkpoint.open(tmp_path / "back").cfg["region_extractor"]["type"] == "RoIAlignReplay"
+
+
+def test_the_command_stores_weights_smaller_and_keeps_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_own(tmp_path / "own")
+    options = ["--dtype", "float16", "--note", "made by a test"]
+    assert main(["convert", str(tmp_path / "own"), str(tmp_path / "small"), *options]) == 0
+    assert "MB in the format 'gartk', from" in capsys.readouterr().out
+    small = Checkpoint.open(tmp_path / "small")
+    assert small.info == {"note": "made by a test"}
+    loaded = small.build(device="cpu").state_dict()
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(loaded[key], value.half().float(), rtol=0, atol=0)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("small", "own")]
+    assert sizes[0] < 0.6 * sizes[1]
+    assert main(["convert", str(tmp_path / "own"), str(tmp_path / "x"), "--dtype", "int8"]) == 2
+    assert "dtype must be one of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from gartk.engine.state import find_checkpoint
+from gartk.checkpoints.work_dir import find_checkpoint
 from gartk.errors import CheckpointError
-from gartk.models.checkpoints import CONFIG_NAME, resolve_pretrained
+from gartk.models.weights import CONFIG_NAME, resolve_pretrained
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 SHIPPED = {"tiny": Path(__file__).resolve().parents[1] / "assets" / "tiny"}

@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING, Any
 import torch
 from huggingface_hub import save_torch_state_dict
 
-from gartk.errors import CheckpointError
-from gartk.models.checkpoints import CONFIG_NAME, read_config
-from gartk.models.connectors.perception_lm import PerceptionLMConnector
-from gartk.models.extractors.roi_align_replay import RoIAlignReplay
-from gartk.models.llms.causal_lm import CausalLM, load_tokenizer
-from gartk.models.packed import RELEASE_MODEL_TYPE, Packed, copy_small_files, write_json
-from gartk.models.prompts.mask import MaskPrompt
-from gartk.models.release import (
+from gartk.checkpoints.checkpoint import SHARD_SIZE, Checkpoint, Content, copy_small_files, write_config
+from gartk.checkpoints.release_reader import (
     CHAT,
     EMBED_WEIGHT,
     HEAD_WEIGHT,
     MASK_PLANES,
     MASK_WEIGHT,
     NO_PROMPT,
+    RELEASE,
     RELEASE_COMPAT,
+    RELEASE_MODEL_TYPE,
     REPLAY_SIZE,
     ReleaseConfig,
     to_release,
 )
+from gartk.errors import CheckpointError
+from gartk.models.connectors.perception_lm import PerceptionLMConnector
+from gartk.models.extractors.roi_align_replay import RoIAlignReplay
+from gartk.models.llms.causal_lm import CausalLM, load_tokenizer
+from gartk.models.prompts.mask import MaskPrompt
 from gartk.models.vision.perception_lm import PerceptionLMVision
+from gartk.models.weights import CONFIG_NAME, read_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 _PARTS = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
 
 
-def write_release(packed: Packed, folder: Path, *, max_shard_size: str = "5GB") -> list[str]:
+def write_release(content: Content, folder: Path, *, max_shard_size: str = SHARD_SIZE) -> list[str]:
     """Write a folder in the release's layout; give notes on what its code will do otherwise.
 
     A model that came from the release gets that folder's own config, tokenizer and processor files back
@@ -46,21 +48,21 @@ def write_release(packed: Packed, folder: Path, *, max_shard_size: str = "5GB") 
 
     Raises: CheckpointError naming the part that the layout has no place for.
     """
-    model = packed.structure()
+    model = content.model
     _check(model)
-    state = {to_release(name): value for name, value in packed.state.items()}
+    state = {to_release(name): value for name, value in content.state.items()}
     _check_names(state)
     state[MASK_WEIGHT] = _three_planes(state[MASK_WEIGHT])
     folder.mkdir(parents=True, exist_ok=True)
-    kept = _still_true(packed, model)
+    kept = _still_true(content)
     tokenizer = model.llm.tokenizer
     if kept is not None:
         copy_small_files(kept, folder)
     else:
         _add_no_prompt(state, tokenizer, model.llm.tokens.prompts)
         tokenizer.save_pretrained(folder)
-        write_json(folder / CONFIG_NAME, _config(model, packed.tied, state))
-        write_json(folder / "preprocessor_config.json", _processor(model))
+        write_config(folder / CONFIG_NAME, _config(model, content.tied, state))
+        write_config(folder / "preprocessor_config.json", _processor(model))
     save_torch_state_dict(state, folder, max_shard_size=max_shard_size, metadata={"format": "pt"})
     return _notes(model, kept is not None)
 
@@ -113,18 +115,17 @@ def _three_planes(kernel: Tensor) -> Tensor:
     return torch.cat([kernel, kernel.new_zeros((len(kernel), MASK_PLANES - 1, *kernel.shape[2:]))], 1)
 
 
-def _still_true(packed: Packed, model: RegionVLM) -> Path | None:
+def _still_true(content: Content) -> Path | None:
     """The folder with the release's own files, if they describe this model too."""
-    files = packed.release_files
+    files, model = content.release_files, content.model
     if files is None:
         return None
     try:
         tokenizer = load_tokenizer(str(files))
         cfg = ReleaseConfig(files / CONFIG_NAME, read_config(files / CONFIG_NAME)).model_cfg(tokenizer, files)
         cfg["prompt_encoder"]["in_planes"] = model.prompt_encoder.in_planes
-        cfg["llm"]["config"]["tie_word_embeddings"] = packed.tied
-        state = dict(packed.state)
-        other = Packed(cfg, state, files, str(files)).structure()
+        cfg["llm"]["config"]["tie_word_embeddings"] = content.tied
+        other = Checkpoint(RELEASE, files, cfg, files, lambda: content.state).structure()
     except CheckpointError:
         return None
     theirs, own = other.saved_cfg(), model.saved_cfg()

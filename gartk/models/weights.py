@@ -1,13 +1,11 @@
-"""Reading and writing weights: Hugging Face folders of a base, and gartk's own folders.
+"""The weights of parts: finding the folder of a base checkpoint, reading its files, filling a module.
 
-A gartk checkpoint is a folder with ``config.json`` (how to build the model), ``model.safetensors``
-and ``tokenizer/``. Only safetensors are read; nothing in a checkpoint is executed.
+Only safetensors are read; nothing in a checkpoint is executed.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,18 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from gartk.errors import CheckpointError
 from gartk.io import cache_dir, read_json_object
-from gartk.models.building import blank_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from gartk.models.region_vlm import RegionVLM
 
-FORMAT = "gartk-1"
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer"
@@ -236,57 +230,10 @@ def own_state(model: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def save_model(
-    model: RegionVLM, folder: str | Path, *, dtype: str | None = None, info: dict[str, Any] | None = None
-) -> None:
-    """Write a model as a gartk folder.
-
-    ``dtype`` ("float16", "bfloat16") stores the weights smaller; ``info`` is kept in config.json.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = own_state(model)
-    if dtype is not None:
-        state = {k: v.to(getattr(torch, dtype)) if v.is_floating_point() else v for k, v in state.items()}
-    save_file(state, folder / WEIGHTS_NAME, metadata={"format": "pt"})
-    model.llm.tokenizer.save_pretrained(folder / TOKENIZER_NAME)
-    config = {"format": FORMAT, "model": model.saved_cfg(), "info": info or {}}
-    text = json.dumps(config, indent=1, sort_keys=True)
-    (folder / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
-
-
-def load_model(folder: str | Path, *, dtype: torch.dtype | None = None) -> RegionVLM:
-    """Build the model of a gartk folder and load its weights, cast to ``dtype`` (default float32).
-
-    Raises: CheckpointError if the folder is not a gartk checkpoint or its weights do not fit.
-    """
-    from gartk.registry import MODELS
-
-    folder = Path(folder)
-    config = read_config(folder / CONFIG_NAME)
-    if config.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{folder / CONFIG_NAME} is not a gartk checkpoint: format is {config.get('format')!r}."
-        )
-    cfg = config.get("model")
-    if not isinstance(cfg, dict) or not isinstance(cfg.get("llm"), dict):
-        raise CheckpointError(
-            f"{folder / CONFIG_NAME} lacks the config to build the model (model, model.llm)."
-        )
-    cfg["llm"]["tokenizer"] = str(folder / TOKENIZER_NAME)
-    if dtype is not None:
-        cfg["dtype"] = dtype
-    with blank_weights():
-        model: RegionVLM = MODELS.build(cfg, path="model")
-    load_weights(model, folder)
-    return model
-
-
-def load_weights(model: nn.Module, folder: str | Path) -> None:
-    """Load the weights of a gartk folder into a model that is already built.
-
-    Raises: CheckpointError if they do not fit.
-    """
-    state = read_tensors([Path(folder) / WEIGHTS_NAME])
-    shared = set(model.state_dict()) - set(own_state(model))
-    assign(model, state, str(folder), optional=sorted(shared))
+def main_type(state: Mapping[str, Tensor]) -> torch.dtype:
+    """Return the floating-point type that most numbers are stored in."""
+    sizes: dict[torch.dtype, int] = {}
+    for value in state.values():
+        if value.is_floating_point():
+            sizes[value.dtype] = sizes.get(value.dtype, 0) + value.numel()
+    return max(sizes, key=lambda dtype: sizes[dtype]) if sizes else torch.float32

@@ -15,7 +15,7 @@ from gartk.evaluation.judges.base import judgements_of
 from gartk.evaluation.judges.replay import NOT_RECORDED, OTHER_PREDICTION
 from tests.evaluation.benches import judged_by, record_of, report
 from tests.evaluation.judges.cases import CAP_SIMPLE
-from tests.evaluation.judges.test_judges import judge_of
+from tests.evaluation.judges.test_chat_judge import judge_of
 from tests.evaluation.statistics.test_item_scores import RECORDED, recorded
 
 

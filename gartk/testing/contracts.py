@@ -12,6 +12,7 @@ registers.
 
 from __future__ import annotations
 
+from gartk.testing.benchmark_contract import check_benchmark
 from gartk.testing.checks import ContractViolation
 from gartk.testing.connector_contract import check_connector
 from gartk.testing.data_contract import check_dataset, check_segmenter
@@ -25,6 +26,7 @@ from gartk.testing.vision_contract import check_vision_backbone
 __all__ = [
     "ContractViolation",
     "check_chat_model",
+    "check_benchmark",
     "check_connector",
     "check_dataset",
     "check_extractor",

@@ -38,7 +38,23 @@ LAYERS = (
     "checkpoints",
     "engine, inference",
     "compat",
-    "evaluation",
+    "evaluation.__init__, evaluation.item, evaluation.rates, evaluation.tables, evaluation.video,"
+    " evaluation.encoder, evaluation.benchmarks.files",
+    "evaluation.judgements, evaluation.pictures, evaluation.results, evaluation.journal,"
+    " evaluation.benchmarks.rows",
+    "evaluation.benchmarks.base",
+    "evaluation.benchmarks.multiple_choice, evaluation.benchmarks.judged_captions,"
+    " evaluation.benchmarks.open_class, evaluation.benchmarks.region_world, evaluation.missing",
+    "evaluation.benchmarks.dlc_bench, evaluation.benchmarks.ferret_bench, evaluation.benchmarks.gar_bench,"
+    " evaluation.benchmarks.mdvp_bench, evaluation.benchmarks.video_refer, evaluation.benchmarks.vision",
+    "evaluation.benchmarks.__init__",
+    "evaluation.statistics.__init__, evaluation.statistics.item_scores",
+    "evaluation.statistics.bootstrap",
+    "evaluation.statistics.paired, evaluation.statistics.stability, evaluation.statistics.agreement,"
+    " evaluation.models",
+    "evaluation.score, evaluation.judges, evaluation.report.__init__, evaluation.report.album",
+    "evaluation.report.page, evaluation.by_name, evaluation.asking, evaluation.test_data",
+    "evaluation.report.files, evaluation.run, evaluation.validation",
     "hf",
     "doctor account, testing",
     "sweep",

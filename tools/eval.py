@@ -29,10 +29,10 @@ from gartk.errors import exit_code
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gartk.evaluation.hub import Watcher
+    from gartk.evaluation.asking import Progress
     from gartk.evaluation.judges.base import Judge
     from gartk.evaluation.models.base import ModelUnderTest
-    from gartk.evaluation.running import Finished, Order
+    from gartk.evaluation.run import FinishedRun, RunSettings
 
 WITHHELD = 1
 
@@ -116,16 +116,15 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 # ------------------------------------------------------------------ what the command line means
 
 
-def order_from(args: argparse.Namespace) -> Order:
+def order_from(args: argparse.Namespace) -> RunSettings:
     """Say what is run."""
-    from gartk.evaluation.hub import Choice
-    from gartk.evaluation.running import Order
+    from gartk.evaluation.run import RunSettings, Selection
 
-    return Order(
+    return RunSettings(
         benchmark=args.benchmark,
         folder=Path(args.out) if args.out else default_folder(args),
         data=args.data,
-        choice=Choice(args.limit, args.only_with_images, args.circular),
+        selection=Selection(args.limit, args.only_with_images, args.circular),
         max_new_tokens=args.max_new_tokens,
         resume=args.resume,
         retry_missing=args.retry_missing,
@@ -191,27 +190,27 @@ def run(args: argparse.Namespace) -> int:
     """Run and report; give the exit status."""
     from rich.console import Console
 
-    from gartk.evaluation import running
+    from gartk.evaluation import run as runs
 
     console = Console()
     order = order_from(args)
     judge = (lambda: judge_of(args)) if args.judge else None
     with progress(console) as watcher:
         if args.replay:
-            done = running.run_replay(
-                order, args.replay, annotations=args.annotations, judge=judge, watcher=watcher
+            done = runs.run_replay(
+                order, args.replay, annotations=args.annotations, judge=judge, progress=watcher
             )
         else:
-            done = running.run_model(order, lambda: model_of(args), judge, watcher=watcher)
+            done = runs.run_model(order, lambda: model_of(args), judge, progress=watcher)
     return report(done, order.folder, console)
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Watcher]:
+def progress(console: Console) -> Iterator[Progress]:
     """Show how far the run is, and how much is missing."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from gartk.evaluation.hub import Watcher
+    from gartk.evaluation import asking
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     missing: dict[int, int] = {}
@@ -227,17 +226,17 @@ def progress(console: Console) -> Iterator[Watcher]:
             count = missing[task.id]
             bars.update(task.id, advance=1, description=f"{name}, {count} missing" if count else name)
 
-        yield Watcher(started, advanced)
+        yield asking.Progress(started, advanced)
 
 
-def report(done: Finished, folder: Path, console: Console) -> int:
+def report(done: FinishedRun, folder: Path, console: Console) -> int:
     """Save and print; give the exit status."""
-    from gartk.evaluation import hub
-    from gartk.evaluation.outcome import Missing
+    from gartk.evaluation.missing import Missing
+    from gartk.evaluation.report.files import save
     from gartk.evaluation.tables import print_report
 
     results, info = done.results, done.results.info
-    paths = hub.save(results, done.benchmark, folder, find_image=done.find_image)
+    paths = save(results, done.benchmark, folder, find_image=done.find_image)
     lines = [*info.get("notes", ()), *Missing.from_json(info["missing"]).lines()]
     lines += [info["subset"]] if info.get("subset") else []
     if results.summary:

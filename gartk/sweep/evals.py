@@ -51,16 +51,16 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
     """
     if (folder / RESULTS_FILE).is_file():
         return
-    from gartk.evaluation import hub
     from gartk.evaluation.by_name import build_judge
     from gartk.evaluation.models.cache import default_cache
     from gartk.evaluation.models.gartk_model import GartkModelUnderTest
-    from gartk.evaluation.running import Order, run_model
+    from gartk.evaluation.report.files import save
+    from gartk.evaluation.run import RunSettings, Selection, run_model
 
-    order = Order(
+    order = RunSettings(
         benchmark=settings.benchmark,
         folder=folder,
-        choice=hub.Choice(settings.limit),
+        selection=Selection(settings.limit),
         resume=True,
         retry_missing=True,
         max_missing=settings.max_missing,
@@ -81,7 +81,7 @@ def run_eval(settings: EvalSettings, checkpoint: Path, folder: Path, *, device: 
     withheld = done.results.info.get("withheld")
     if withheld:
         raise DataError(f"{settings.benchmark}: {withheld}")
-    hub.save(done.results, done.benchmark, folder, find_image=done.find_image)
+    save(done.results, done.benchmark, folder, find_image=done.find_image)
 
 
 def published_scores(

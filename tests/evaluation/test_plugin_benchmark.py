@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation import hub, score
+from gartk.evaluation import score
 from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
 from gartk.evaluation.by_name import build_judge
-from gartk.evaluation.hub import Choice
 from gartk.evaluation.item import Item, asked, token_limit
 from gartk.evaluation.judgements import judgements_of
 from gartk.evaluation.judges.chat_judge import ChatJudge
 from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatModel, ChatReply
 from gartk.evaluation.models.item_view import ItemView
+from gartk.evaluation.report.files import save
 from gartk.evaluation.results import read_results
-from gartk.evaluation.running import Order, run_model, run_replay
+from gartk.evaluation.run import RunSettings, Selection, run_model, run_replay
 from gartk.evaluation.score import read_items, score_files
 from gartk.evaluation.statistics.agreement import agree, headline_scores
 from gartk.evaluation.statistics.item_scores import item_scores
@@ -77,8 +77,8 @@ class Critic(ChatModel):
         return ChatReply("yes" if right.rstrip("?") in said else "hm")
 
 
-def order(root: Path, folder: Path, **options: Any) -> Order:
-    return Order(NAME, folder, data=str(root), **options)
+def order(root: Path, folder: Path, **options: Any) -> RunSettings:
+    return RunSettings(NAME, folder, data=str(root), **options)
 
 
 def test_it_is_built_by_its_short_and_by_its_registered_name() -> None:
@@ -109,7 +109,7 @@ def test_a_run_asks_judges_scores_draws_and_is_read_back(tmp_path: Path) -> None
     assert variants["judged"]["overall"]["text"] == "2/4 = 50.0 % (1 missing)"
     low, high = variants["word"]["overall"]["interval"]
     assert 0 <= low < 50 < high <= 100
-    paths = hub.save(done.results, done.benchmark, tmp_path / "run", find_image=done.find_image)
+    paths = save(done.results, done.benchmark, tmp_path / "run", find_image=done.find_image)
     assert [path.suffix for path in paths] == [".json", ".md", ".html", ".json"]
     back = read_results(paths[0])
     assert [item.scores for item in back.records[1:3]] == [
@@ -163,7 +163,7 @@ def test_recorded_and_ruled_verdicts_are_given_again_and_agreement_is_counted(tm
 def test_what_it_has_not_is_refused_by_name(tmp_path: Path) -> None:
     write_colours(tmp_path / "root")
     with pytest.raises(ConfigError, match="acme-colours has no options to rotate"):
-        run_model(order(tmp_path / "root", tmp_path / "a", choice=Choice(circular=True)), Painter)
+        run_model(order(tmp_path / "root", tmp_path / "a", selection=Selection(circular=True)), Painter)
     with pytest.raises(DataError, match=r"has no colours\.json. Get it from acme"):
         build_benchmark(NAME).load(tmp_path)
     with pytest.raises(DataError, match="no prompt"):
@@ -199,14 +199,14 @@ def test_a_benchmark_drawn_in_memory_runs_like_one_with_files(tmp_path: Path) ->
                 assert token_limit(max_new_tokens, item) == (16 if item.task == "color" else 64)
                 yield Answer(item, item.reference)
 
-    done = run_model(Order("region-world", tmp_path, arguments=arguments, resamples=20), Parrot)
+    done = run_model(RunSettings("region-world", tmp_path, arguments=arguments, resamples=20), Parrot)
     assert done.results.info["subset"] == "all 4 items"
     assert done.results.summary["accuracy"]["color"]["correct"] == 2
     assert done.results.summary["variants"]["correct"]["overall"]["interval"] == [100.0, 100.0]
-    paths = hub.save(done.results, done.benchmark, tmp_path, find_image=done.find_image)
+    paths = save(done.results, done.benchmark, tmp_path, find_image=done.find_image)
     page = paths[2].read_text()
     assert page.count("<article") == 4
     assert "without their image" not in page
     assert "| color | 2/2 | 100.0 |" in paths[1].read_text()
-    again = run_replay(Order("region-world", tmp_path / "again", arguments=arguments), [str(paths[3])])
+    again = run_replay(RunSettings("region-world", tmp_path / "again", arguments=arguments), [str(paths[3])])
     assert again.results.summary["accuracy"] == done.results.summary["accuracy"]

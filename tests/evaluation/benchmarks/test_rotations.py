@@ -8,8 +8,8 @@ import pytest
 
 from gartk.errors import ConfigError
 from gartk.evaluation.benchmarks import multiple_choice as choices
-from gartk.evaluation.hub import rotated
 from gartk.evaluation.item import Item, asked
+from gartk.evaluation.run import rotated
 from tests.evaluation.benches import bench, build_prompt, read, record_of, report, rotations
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {

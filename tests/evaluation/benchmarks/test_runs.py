@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gartk.evaluation import hub
 from gartk.evaluation.models.base import ModelUnderTest
 from gartk.evaluation.models.chat import ChatReply
 from gartk.evaluation.models.item_view import ItemView
 from gartk.evaluation.models.visual_prompts import VisualPrompt
+from gartk.evaluation.report.files import save
 from gartk.evaluation.results import read_results
-from gartk.evaluation.running import Order, run_model, run_replay
+from gartk.evaluation.run import RunSettings, run_model, run_replay
 from tests.evaluation.benchmarks.samples import WRITERS
 
 pytest.importorskip("jinja2", reason="needs the extra 'eval'")
@@ -40,14 +40,16 @@ def test_a_run_leaves_results_that_are_read_back_and_score_the_same(
     root, out = tmp_path / "root", tmp_path / "out"
     WRITERS[name](root)
     arguments = {"encoder": "none"} if name in ("lvis", "paco") else {}
-    order = Order(name, out, data=str(root), arguments=arguments)
+    order = RunSettings(name, out, data=str(root), arguments=arguments)
     done = run_model(order, Parrot)
-    paths = hub.save(done.results, done.benchmark, out, find_image=done.find_image)
+    paths = save(done.results, done.benchmark, out, find_image=done.find_image)
     assert [path.name for path in paths] == ["results.json", "results.md", "results.html", "outputs.json"]
     back = read_results(paths[0])
     assert [item.prediction for item in back.records] == ["A"] * len(back.records)
     assert json.loads(json.dumps(done.results.summary)) == back.summary
-    again = run_replay(Order(name, tmp_path / "again", data=str(root), arguments=arguments), [str(paths[3])])
+    again = run_replay(
+        RunSettings(name, tmp_path / "again", data=str(root), arguments=arguments), [str(paths[3])]
+    )
     assert json.loads(json.dumps(again.results.summary["variants"])) == back.summary["variants"]
 
 
@@ -61,7 +63,7 @@ def test_a_page_that_cannot_be_written_is_told_and_the_rest_is_saved(
 
     monkeypatch.setattr("gartk.evaluation.report.page.write_page", fail)
     WRITERS["gar-vqa"](tmp_path / "root")
-    done = run_model(Order("gar-vqa", tmp_path / "out", data=str(tmp_path / "root")), Parrot)
+    done = run_model(RunSettings("gar-vqa", tmp_path / "out", data=str(tmp_path / "root")), Parrot)
     with pytest.warns(UserWarning, match="no results.html: A page needs jinja2"):
-        paths = hub.save(done.results, done.benchmark, tmp_path / "out", find_image=done.find_image)
+        paths = save(done.results, done.benchmark, tmp_path / "out", find_image=done.find_image)
     assert [path.name for path in paths] == ["results.json", "results.md", "outputs.json"]

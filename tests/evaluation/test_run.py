@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation import hub
+from gartk.evaluation.asking import Progress, judge_items
+from gartk.evaluation.asking import ask as ask_model
 from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
-from gartk.evaluation.hub import Choice, Watcher
 from gartk.evaluation.item import Item
 from gartk.evaluation.journal import Journal
 from gartk.evaluation.judgements import JudgeReply
 from gartk.evaluation.judges.base import Judge
+from gartk.evaluation.missing import Missing, withheld_because
 from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatReply
 from gartk.evaluation.models.item_view import ItemView
-from gartk.evaluation.outcome import Missing, markdown, withheld_because
+from gartk.evaluation.report.files import markdown, save
 from gartk.evaluation.results import Results, read_results
-from gartk.evaluation.running import Order, run_model, run_replay
+from gartk.evaluation.run import RunSettings, Selection, run_model, run_replay, sum_up
 from gartk.evaluation.tables import score_table
 from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
 
@@ -89,14 +90,14 @@ def vqa() -> Benchmark:
 def ask(root: Path, folder: Path, stub: Stub, *, resume: bool = False, **options: Any) -> list[Item]:
     benchmark = build_benchmark("gar-vqa")
     with Journal(folder / "journal.jsonl", about={}, resume=resume) as journal:
-        return hub.ask(
+        return ask_model(
             benchmark.load(root),
             stub,
             journal,
             find_image=benchmark.find_image(root),
             max_new_tokens=4,
             **options,
-        ).items
+        )
 
 
 def test_a_continued_run_asks_only_what_has_no_answer_yet(root: Path, tmp_path: Path) -> None:
@@ -154,11 +155,11 @@ def test_an_answer_to_another_prompt_does_not_count(root: Path, tmp_path: Path) 
 
 def test_a_watcher_is_told_what_is_done_already(root: Path, tmp_path: Path) -> None:
     told: list[Any] = []
-    watcher = Watcher(lambda *event: told.append(event), lambda said: told.append(said))
-    ask(root, tmp_path, Stub(["images/vqa_1.png"]), watcher=watcher)
+    watcher = Progress(lambda *event: told.append(event), lambda said: told.append(said))
+    ask(root, tmp_path, Stub(["images/vqa_1.png"]), progress=watcher)
     assert told == [("asking", 6, 0), True, False, True, True, True, True]
     told.clear()
-    ask(root, tmp_path, Stub(), resume=True, watcher=watcher)
+    ask(root, tmp_path, Stub(), resume=True, progress=watcher)
     assert told == [("asking", 6, 6)]
 
 
@@ -172,7 +173,7 @@ def judged(
     items = [replace(item, prediction=says) for item in benchmark.load(root)]
     items[5] = replace(items[5], prediction=None)
     with Journal(folder / "journal.jsonl", about={}, resume=resume) as journal:
-        return hub.judge(benchmark, items, by, journal, find_image=benchmark.find_image(root), **options)
+        return judge_items(benchmark, items, by, journal, find_image=benchmark.find_image(root), **options)
 
 
 def test_verdicts_are_kept_and_only_missing_ones_are_asked_for(root: Path, tmp_path: Path) -> None:
@@ -205,11 +206,11 @@ def test_above_the_limit_a_score_is_withheld_and_below_it_stands_beside_what_is_
     root: Path, tmp_path: Path, vqa: Benchmark
 ) -> None:
     items = ask(root, tmp_path, Stub(["images/vqa_1.png"]))
-    withheld = hub.sum_up(vqa, items, info={}, seconds=0.0)
+    withheld = sum_up(vqa, items, info={}, seconds=0.0)
     assert withheld.summary == {}
     assert withheld.info["withheld"].startswith("16.7 % is missing and at most 2 % may be")
     assert withheld.info["missing"]["reasons"] == {"HTTP 500": 1}
-    shown = hub.sum_up(vqa, items, info={}, seconds=0.0, max_missing=20)
+    shown = sum_up(vqa, items, info={}, seconds=0.0, max_missing=20)
     assert "withheld" not in shown.info
     assert shown.summary["variants"]["strict"]["overall"]["text"] == "5/6 = 83.3 % (1 missing)"
     assert withheld_because(Missing(100, 2, 0), 2.0) == ""
@@ -221,19 +222,19 @@ def test_results_come_back_from_their_file_and_the_outputs_score_the_same(
 ) -> None:
     pytest.importorskip("jinja2", reason="needs the extra 'eval'")
     items = ask(root, tmp_path, Stub(says="A"))
-    results = hub.sum_up(vqa, items, info={"model": "stub"}, seconds=1.5)
-    paths = hub.save(results, vqa, tmp_path / "out", find_image=vqa.find_image(root))
+    results = sum_up(vqa, items, info={"model": "stub"}, seconds=1.5)
+    paths = save(results, vqa, tmp_path / "out", find_image=vqa.find_image(root))
     assert [path.name for path in paths] == ["results.json", "results.md", "results.html", "outputs.json"]
     back = read_results(paths[0])
     assert back == Results(back.benchmark, results.records, results.summary, 1.5, results.info)
-    again = run_replay(Order("gar-vqa", tmp_path / "again", data=str(root)), [str(paths[3])])
+    again = run_replay(RunSettings("gar-vqa", tmp_path / "again", data=str(root)), [str(paths[3])])
     assert again.results.summary == results.summary
 
 
 def test_intervals_stand_with_the_scores_on_request(root: Path, tmp_path: Path, vqa: Benchmark) -> None:
     pytest.importorskip("scipy", reason="needs the extra 'eval'")
     items = ask(root, tmp_path, Stub(says="A"))
-    results = hub.sum_up(vqa, items, info={}, seconds=0.0, resamples=50)
+    results = sum_up(vqa, items, info={}, seconds=0.0, resamples=50)
     assert "interval" in results.summary["variants"]["strict"]["overall"]
 
 
@@ -265,8 +266,8 @@ def test_markdown_lays_rules_side_by_side_and_cannot_be_broken_by_text() -> None
 # ------------------------------------------------------------------ whole runs
 
 
-def order(root: Path, folder: Path, benchmark: str = "gar-vqa", **options: Any) -> Order:
-    return Order(benchmark, folder, data=str(root), **options)
+def order(root: Path, folder: Path, benchmark: str = "gar-vqa", **options: Any) -> RunSettings:
+    return RunSettings(benchmark, folder, data=str(root), **options)
 
 
 def test_a_run_with_a_limit_can_be_carried_on_to_the_whole(root: Path, tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_a_run_with_a_limit_can_be_carried_on_to_the_whole(root: Path, tmp_path:
         stubs.append(Stub())
         return stubs[-1]
 
-    part = run_model(order(root, tmp_path / "r", choice=Choice(limit=2)), build)
+    part = run_model(order(root, tmp_path / "r", selection=Selection(limit=2)), build)
     assert len(part.results.records) == 2
     assert part.results.info["subset"] == "2 of 424 items (the first ones): not the benchmark's score"
     with pytest.raises(DataError, match="earlier run"):
@@ -287,8 +288,8 @@ def test_a_run_with_a_limit_can_be_carried_on_to_the_whole(root: Path, tmp_path:
 
 def test_only_items_with_images_and_rotated_options_can_be_chosen(root: Path, tmp_path: Path) -> None:
     (root / "gar_bench" / "images" / "vqa_0.png").unlink()
-    choice = Choice(only_with_images=True, circular=True)
-    done = run_model(order(root, tmp_path / "r", choice=choice), lambda: Stub(says="A"))
+    choice = Selection(only_with_images=True, circular=True)
+    done = run_model(order(root, tmp_path / "r", selection=choice), lambda: Stub(says="A"))
     assert len(done.results.records) == 5 * 4
     assert done.results.info["subset"].startswith("5 of 424 items (those whose image is there)")
     rotations = done.results.summary["variants"]["strict"]["rotations"]
@@ -325,14 +326,14 @@ def test_recorded_outputs_can_be_judged_anew(root: Path, tmp_path: Path) -> None
 
 
 NOTHING = [
-    (Choice(limit=0), "--limit must be at least 1"),
-    (Choice(only_with_images=True), "No item is left"),
+    (Selection(limit=0), "--limit must be at least 1"),
+    (Selection(only_with_images=True), "No item is left"),
 ]
 
 
 @pytest.mark.parametrize(("choice", "says"), NOTHING)
-def test_a_choice_of_nothing_is_an_error(root: Path, tmp_path: Path, choice: Choice, says: str) -> None:
+def test_a_choice_of_nothing_is_an_error(root: Path, tmp_path: Path, choice: Selection, says: str) -> None:
     for path in (root / "gar_bench" / "images").iterdir():
         path.unlink()
     with pytest.raises(ConfigError, match=says):
-        run_model(order(root, tmp_path / "r", choice=choice), lambda: Stub())
+        run_model(order(root, tmp_path / "r", selection=choice), lambda: Stub())

@@ -1,4 +1,4 @@
-"""What came out of a run: who did not answer and why, and the scores as a file to read."""
+"""Who did not answer and why, and when that is too much for a score."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import judgements_of
-from gartk.evaluation.results import Results
-from gartk.evaluation.tables import cell_text, score_table
 
 PROBLEM = "problem"
 NO_IMAGE = "the image is not there"
@@ -58,7 +56,7 @@ class Missing:
         return 100 * max(shares)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the counts and the rate as JSON values."""
+        """Return the counts and the rate as JSON values."""
         return {**asdict(self), "percent": self.percent}
 
     @classmethod
@@ -86,30 +84,3 @@ def withheld_because(missing: Missing, max_missing: float) -> str:
         f"{missing.percent:.1f} % is missing and at most {max_missing:g} % may be, so there is no score."
         " Ask the missing ones again with --resume --retry-missing, or raise --max-missing."
     )
-
-
-def markdown(benchmark: Benchmark, results: Results) -> str:
-    """Write results as Markdown: what is missing, the scores by every rule side by side, further tables."""
-    lines = [f"# {results.benchmark}", ""]
-    lines += [f"- {name}: {_flat(value)}" for name, value in results.info.items() if name in _SHOWN]
-    missing = results.info.get("missing")
-    if isinstance(missing, dict):
-        said = Missing.from_json(missing).lines()
-        lines += [f"- {line}" if line[0] != " " else f"  - {line.strip()}" for line in said]
-    if results.info.get("withheld"):
-        lines += ["", f"**{results.info['withheld']}**"]
-    if "variants" in results.summary:
-        for table in (score_table(results.summary["variants"]), *benchmark.tables(results.summary)):
-            lines += ["", *table.markdown()]
-    return "\n".join(lines) + "\n"
-
-
-_SHOWN = ("model", "judge", "files", "subset", "circular", "max_new_tokens", "seconds_asking", "notes")
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items() if one not in (None, "", []))
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_flat, value)) or "none"
-    return cell_text(str(value))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from gartk.errors import ConfigError
 
 MODEL = "'tiny', a checkpoint folder, a work dir, a config (.py) or a name on the hub"
 
@@ -43,3 +46,18 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 0,1,2") from None
+
+
+def named_files(groups: Sequence[Sequence[str]], *, least: int, option: str) -> Iterator[list[str]]:
+    """Return the groups of an option that names files, each after a model or judge.
+
+    Raises: ConfigError for a group that is too short or comes twice.
+    """
+    seen = set()
+    for group in groups:
+        name = tuple(group[: least - 1])
+        if len(group) < least or name in seen:
+            problem = "comes twice" if name in seen else "is too short"
+            raise ConfigError(f"{option}: {' '.join(group)!r} {problem}.")
+        seen.add(name)
+        yield list(group)

@@ -17,7 +17,11 @@ from gartk import __version__
 from gartk.cli.report import Report
 from gartk.errors import exit_code
 
-COMMANDS = ("describe", "train", "convert", "doctor", "sweep", "world", "demo", "mmcv")
+COMMANDS = (
+    *("describe", "train", "test", "eval run", "eval score", "eval agreement", "eval stability", "eval list"),
+    *("convert", "doctor", "sweep", "world", "demo", "mmcv"),
+)
+GROUPS = {"eval": "Evaluate models on benchmarks; score, compare."}
 _NAMES_FILES = re.compile("FILE|DIR|FOLDER|CONFIG|MODEL|model|image")
 SHELLS = ("bash", "zsh", "tcsh")
 EPILOG = """Exit status: 0, 2 for an error of yours, 130 after Ctrl-C; a command's own are in its --help.
@@ -62,10 +66,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--completion", action=_Completion, choices=SHELLS, help="print a completion script and stop"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        module = import_module(f"gartk.cli.{name}")
+    groups = {}
+    for path in COMMANDS:
+        module = import_module(f"gartk.cli.{path.replace(' ', '.')}")
+        group, _, name = path.rpartition(" ")
+        if group and group not in groups:
+            opened = commands.add_parser(group, help=GROUPS[group], description=GROUPS[group])
+            groups[group] = opened.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
         about = (module.__doc__ or "").strip()
-        command = commands.add_parser(
+        command = groups.get(group, commands).add_parser(
             name, help=about.partition("\n")[0], description=about, formatter_class=raw
         )
         module.add_arguments(command)
@@ -79,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     The status is 0, 2 for an error of the user's, 130 after Ctrl-C, or the command's own.
     """
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(_with_run(sys.argv[1:] if argv is None else argv))
     codes: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -89,6 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == 130 and "resume" in args:
         sys.stderr.write("Stopped. Go on with the same command and --resume.\n")
     return code or codes[0]
+
+
+def _with_run(argv: Sequence[str]) -> list[str]:
+    """Return the command line with ``eval run`` where it says ``eval BENCH``."""
+    words = list(argv)
+    known = [path.partition(" ")[2] for path in COMMANDS if path.startswith("eval ")]
+    if words[:1] == ["eval"] and len(words) > 1 and words[1] not in known and not words[1].startswith("-"):
+        words.insert(1, "run")
+    return words
 
 
 def program() -> int:

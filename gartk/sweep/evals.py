@@ -1,4 +1,4 @@
-"""Published benchmarks as part of a sweep: run as tools/eval.py does, and read back item by item."""
+"""Published benchmarks as part of a sweep: run as gartk eval does, and read back item by item."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS_FILE = "results.json"
 
 @dataclass(frozen=True)
 class EvalSettings:
-    """A benchmark that every run is put to after its training; names as in ``tools/eval.py``.
+    """A benchmark that every run is put to after its training; names as in ``gartk eval``.
 
     Args:
         benchmark: a short name such as "gar-vqa", or a registered one.

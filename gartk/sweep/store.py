@@ -5,7 +5,7 @@ The folder of a run holds::
     run.json  config.py   what it is: written before it starts, fixed once it trains
     train/                work dir of the training: checkpoints, losses.jsonl
     results.json          every item of the config's test_data
-    evals/<benchmark>/    the same of published benchmarks, as tools/eval.py leaves it
+    evals/<benchmark>/    the same of published benchmarks, as gartk eval leaves it
     finished.json         written last
     failure.json          why the last attempt ended, if it did not finish
     log.txt               all that its attempts printed

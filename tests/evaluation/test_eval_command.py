@@ -1,4 +1,4 @@
-"""tools/eval.py on recorded outputs, and what a wrong command line is told."""
+"""``gartk eval run`` on recorded outputs, and what a wrong command line is told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gartk.cli.eval.run import default_folder
+from gartk.cli.main import build_parser, main
 from gartk.evaluation.results import read_results
 from gartk.testing.benchmark_files import write_gar_bench
 
@@ -48,7 +50,9 @@ def test_recorded_outputs_give_the_published_numbers(
     paths = [str(shared_dir / "data" / file.format(o="outputs/gar_1b")) for file in files]
     arguments = [
         sys.executable,
-        "tools/eval.py",
+        "-m",
+        "gartk",
+        "eval",
         benchmark,
         "--replay",
         *paths,
@@ -76,8 +80,8 @@ def test_recorded_outputs_give_the_published_numbers(
     [
         (["gar-vq", "--model", "tiny"], 2, "Did you mean 'gar-vqa'"),
         (["gar-vqa", "--model", "tinny"], 2, "no checkpoint 'tinny'"),
-        (["gar-vqa", "--model", "tiny", "--replay", "x.json"], 2, "either --model or --replay"),
-        (["gar-vqa"], 2, "either --model or --replay"),
+        (["gar-vqa", "--model", "tiny", "--replay", "x.json"], 2, "either --model or --records"),
+        (["gar-vqa"], 2, "either --model or --records"),
         (["gar-vqa", "--model", "tiny", "--judge", "rules"], 2, "scored without a judge"),
         (["gar-vqa", "--model", "openai:x", "--mark", "width=3"], 2, "no option 'width'"),
         (["gar-vqa", "--model", "openai:x", "--threads", "0"], 2, "threads must be at least 1"),
@@ -89,13 +93,11 @@ def test_a_wrong_command_line_is_told_so(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     arguments: list[str], status: int, says: str,
 ) -> None:  # fmt: skip
-    from tools import eval as tool
-
     monkeypatch.setenv("GARTK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("GARTK_DATA", str(root))
     try:
-        got = tool.main([*arguments, "--out", str(tmp_path / "out")])
+        got = main(["eval", "run", *arguments, "--out", str(tmp_path / "out")])
     except SystemExit as error:
         got = int(error.code or 0)
     assert got == status
@@ -103,12 +105,12 @@ def test_a_wrong_command_line_is_told_so(
 
 
 def test_the_folder_of_a_run_is_named_by_benchmark_and_model() -> None:
-    from tools import eval as tool
-
     for arguments, folder in (
         (["--model", "openai:gpt-4o"], "runs/eval/gar-vqa/openai-gpt-4o"),
         (["--model", "transformers:Qwen/Qwen2.5-VL"], "runs/eval/gar-vqa/transformers-Qwen-Qwen2.5-VL"),
         (["--replay", "/x/gar_1b_vqa.json"], "runs/eval/gar-vqa/replay-gar_1b_vqa"),
         (["--model", "../.."], "runs/eval/gar-vqa/model"),
     ):
-        assert str(tool.default_folder(tool.parse_args(["gar-vqa", *arguments]))) == folder
+        assert (
+            str(default_folder(build_parser().parse_args(["eval", "run", "gar-vqa", *arguments]))) == folder
+        )

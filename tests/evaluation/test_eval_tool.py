@@ -1,4 +1,4 @@
-"""tools/eval.py from end to end: a real server and the tiny model, killed and continued; recorded outputs."""
+"""``gartk eval`` from end to end: a server and the tiny model, killed and continued; recorded outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def command(root: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "tools/eval.py", "gar-vqa", "--data", str(root), *arguments]
+    return [sys.executable, "-m", "gartk", "eval", "gar-vqa", "--data", str(root), *arguments]
 
 
 def run(tmp_path: Path, repo_root: Path, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

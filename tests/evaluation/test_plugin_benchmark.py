@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gartk.cli.main import main
 from gartk.errors import ConfigError, DataError
-from gartk.evaluation import score
 from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
 from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.item import Item, asked, token_limit
@@ -133,7 +133,7 @@ def test_recorded_outputs_are_scored_completed_and_compared(
     assert (report["records"], report["published_records"]) == (4, 4)
     word = report["comparison"]["word"]
     assert (word["first"], word["second"], word["only_first"], word["test"]) == (75, 25, 2, "McNemar, exact")
-    assert score.main([NAME, "--records", str(one), "--intervals", "50"]) == 0
+    assert main(["eval", "score", NAME, "--records", str(one), "--intervals", "50"]) == 0
     assert "acme-colours" in capsys.readouterr().out
     part = [json.loads(one.read_text())[0]]
     (tmp_path / "part.json").write_text(json.dumps(part))

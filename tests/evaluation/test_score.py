@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gartk.cli.main import main
 from gartk.errors import DataError
 from gartk.evaluation import score
 from gartk.evaluation.benchmarks.base import benchmark_names
@@ -108,7 +108,7 @@ SAID |= {"ferret": "content", "mdvp": "content", "videorefer-d": "reply", "video
 def run(*arguments: str) -> tuple[int, str]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        status = score.main(arguments)
+        status = main(["eval", "score", *arguments])
     return status, out.getvalue()
 
 
@@ -167,15 +167,15 @@ def test_annotated_items_without_a_record_count_as_missing(tmp_path: Path) -> No
     assert (report["records"], report["published_records"]) == (1, 424)
 
 
-def test_bad_input_ends_with_status_1_and_says_why(tmp_path: Path) -> None:
+def test_bad_input_ends_with_status_2_and_says_why(tmp_path: Path) -> None:
     assert run("gar-vqa", "--records", str(tmp_path / "no.json")) == (
-        1,
-        f"{tmp_path / 'no.json'} cannot be read as JSON: [Errno 2] No such file or directory:"
+        2,
+        f"DataError: {tmp_path / 'no.json'} cannot be read as JSON: [Errno 2] No such file or directory:"
         f" '{tmp_path / 'no.json'}'\n",
     )
     (tmp_path / "empty.json").write_text("[]", encoding="utf-8")
     status, text = run("gar-vqa", "--records", str(tmp_path / "empty.json"))
-    assert (status, text) == (1, f"{tmp_path / 'empty.json'}: there is no record to score.\n")
+    assert (status, text) == (2, f"DataError: {tmp_path / 'empty.json'}: there is no record to score.\n")
 
 
 def test_intervals_stand_beside_every_score_on_request(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_intervals_stand_beside_every_score_on_request(tmp_path: Path) -> None:
     )
     status, table = run("gar-vqa", "--records", str(path), "--intervals", "100")
     assert re.search(r"20/40 = 50.0 % \[3\d\.\d, 6\d\.\d\]", table)
-    assert run("gar-vqa", "--records", str(path), "--intervals", "3")[0] == 1
+    assert run("gar-vqa", "--records", str(path), "--intervals", "3")[0] == 2
 
 
 def test_two_files_are_compared_item_by_item(tmp_path: Path) -> None:
@@ -212,16 +212,16 @@ def test_two_files_are_compared_item_by_item(tmp_path: Path) -> None:
 
 
 def test_an_unknown_benchmark_ends_with_status_2() -> None:
-    with pytest.raises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()):
-        score.main(["no-such", "--records", "x"])
-    assert ended.value.code == 2
+    status, text = run("gar-vqaa", "--records", "x")
+    assert status == 2
+    assert "There is no benchmark 'gar-vqaa'. Did you mean 'gar-vqa'" in text
 
 
 def test_the_command_starts_without_torch_or_a_model(tmp_path: Path, repo_root: Path) -> None:
     path = write(tmp_path / "records.json", "gar-vqa", GOOD["gar-vqa"])
     probe = (
-        "import sys; before = set(sys.modules); from gartk.evaluation import score;"
-        f" status = score.main(['gar-vqa', '--records', {path!r}, '--json']);"
+        "import sys; before = set(sys.modules); from gartk.cli.main import main;"
+        f" status = main(['eval', 'score', 'gar-vqa', '--records', {path!r}, '--json']);"
         " tops = {name.partition('.')[0] for name in set(sys.modules) - before};"
         " sys.stderr.write(' '.join(sorted(tops))); sys.exit(status)"
     )
@@ -232,15 +232,22 @@ def test_the_command_starts_without_torch_or_a_model(tmp_path: Path, repo_root: 
     assert json.loads(found.stdout)["variants"]["strict"]["overall"]["hits"] == 1
 
 
-def test_the_module_runs_and_its_help_says_what_it_takes(repo_root: Path) -> None:
-    command = [sys.executable, "-m", "gartk.evaluation.score", "--help"]
-    environment = {**os.environ, "COLUMNS": "100"}
-    found = subprocess.run(
-        command, cwd=repo_root, capture_output=True, text=True, check=True, timeout=60, env=environment
-    )
-    assert all(
-        name in found.stdout for name in (*GOOD, "review_refer_desc.jsonl", "--annotations", "missing")
-    )
+def test_the_list_says_what_each_benchmark_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "list"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n{name}: " in f"\n{said}" for name in GOOD)
+    assert "review_refer_desc.jsonl" in said
+    assert main(["eval", "list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["gar-vqa"]["size"] == 424
+    assert found["dlc"]["judged"] is True
+
+
+def test_the_module_still_runs_as_a_command(tmp_path: Path, repo_root: Path) -> None:
+    path = write(tmp_path / "records.json", "gar-vqa", GOOD["gar-vqa"])
+    command = [sys.executable, "-m", "gartk.evaluation.score", "gar-vqa", "--records", path, "--json"]
+    found = subprocess.run(command, cwd=repo_root, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(found.stdout)["records"] == 1
 
 
 # ------------------------------------------------------------------ malformed records and replies

@@ -1,30 +1,17 @@
-"""tools/compare.py prints what the statistics say, from files alone."""
+"""``gartk eval agreement`` and ``stability`` print what the statistics say, from files alone."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from gartk.cli.main import main
+
 CAPTION = {"answer": "<Prompt0> is on <Prompt1>.", "model_output": "<Prompt0> is on <Prompt1>."}
 CHOICE = {"choices": ["A. x", "B. y"], "answer": "A"}
-
-
-@pytest.fixture(scope="module")
-def tool(repo_root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compare_tool", repo_root / "tools" / "compare.py")
-    if spec is None or spec.loader is None:
-        pytest.fail("tools/compare.py is not there")
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module
 
 
 def captions(path: Path, verdicts: str) -> str:
@@ -45,20 +32,20 @@ def letters(path: Path, said: str) -> str:
     return str(path)
 
 
-def run(tool: ModuleType, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    status = tool.main(list(arguments))
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = main(["eval", *arguments])
     said = capsys.readouterr()
     return status, said.out + said.err
 
 
-def as_json(tool: ModuleType, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    status, text = run(tool, capsys, *arguments, "--json")
+def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    status, text = run(capsys, *arguments, "--json")
     assert status == 0
     return json.loads(text)
 
 
 def test_judges_are_compared_on_verdicts_and_on_the_order_of_models(
-    tool: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     files = {
         (judge, model): captions(tmp_path / f"{judge}{model}.json", verdicts)
@@ -67,7 +54,7 @@ def test_judges_are_compared_on_verdicts_and_on_the_order_of_models(
         )
     }  # fmt: skip
     options = [word for (judge, model), file in files.items() for word in ("--judged", judge, model, file)]
-    found = as_json(tool, capsys, "agreement", "gar-cap", *options)
+    found = as_json(capsys, "agreement", "gar-cap", *options)
     assert [(row["model"], row["same"], row["both"]) for row in found["verdicts"]] == [
         ("good", 3, 4),
         ("bad", 3, 4),
@@ -75,31 +62,27 @@ def test_judges_are_compared_on_verdicts_and_on_the_order_of_models(
     assert found["scores"] == {"j1": {"good": 75.0, "bad": 25.0}, "j2": {"good": 50.0, "bad": 0.0}}
     assert found["ranks"]["j2"] == {"good": 1, "bad": 2}
     assert found["order"][0]["kendall"] == pytest.approx(1.0)
-    status, table = run(tool, capsys, "agreement", "gar-cap", *options)
+    status, table = run(capsys, "agreement", "gar-cap", *options)
     assert status == 0
     assert "3/4 = 75.0 %" in table
     assert "Kendall 1.00" in table
 
 
-def test_the_judge_by_rules_needs_no_file(
-    tool: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_the_judge_by_rules_needs_no_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = captions(tmp_path / "a.json", "TTF")
-    found = as_json(tool, capsys, "agreement", "gar-cap", "--judged", "j", "m", file, "--with-rules")
+    found = as_json(capsys, "agreement", "gar-cap", "--judged", "j", "m", file, "--with-rules")
     assert found["scores"]["rules"] == {"m": 100.0}
     assert found["verdicts"][0]["same"] == 2
 
 
-def test_models_are_drawn_together(
-    tool: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_models_are_drawn_together(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     one, two = letters(tmp_path / "1.json", "AAAAAAAB"), letters(tmp_path / "2.json", "ABBBBBBB")
-    options = ["--records", "one", one, "--records", "two", two, "--parts", "2", "--seeds", "50"]
-    (found,) = as_json(tool, capsys, "stability", "gar-vqa", *options)["parts"]
+    options = ["--records", "one", one, "--records", "two", two, "--parts", "2", "--draws", "50"]
+    (found,) = as_json(capsys, "stability", "gar-vqa", *options)["parts"]
     assert (found["items"], found["draws"]) == (4, 50)
     assert found["models"]["one"]["full"] == 87.5
     assert found["ahead"] == {"one > two": 1.0}
-    status, table = run(tool, capsys, "stability", "gar-vqa", *options)
+    status, table = run(capsys, "stability", "gar-vqa", *options)
     assert status == 0
     assert "one > two in 100.00 % of draws" in table
 
@@ -114,8 +97,8 @@ def test_models_are_drawn_together(
     ],
 )
 def test_what_cannot_be_compared_is_said(
-    tool: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
-    status, text = run(tool, capsys, *arguments)
+    status, text = run(capsys, *arguments)
     assert status == 2
     assert says in text

@@ -1,0 +1,1 @@
+"""``gartk eval``: one module for each of its commands."""

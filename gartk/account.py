@@ -117,13 +117,9 @@ def _count(model: RegionVLM, name: str) -> PartCount:
 
 def count_tokens(model: RegionVLM, image_hw: tuple[int, int]) -> TokenCount:
     """Count the tokens of an image of one size, and of each region on it."""
-    from gartk.models.prompts import NullPrompt
-
     grid = model.vision.tiler.grid(image_hw)
     extractor = model.region_extractor
-    once, each = 0, 0
-    if hasattr(extractor, "encoded_tokens"):
-        once, each = extractor.encoded_tokens(grid, prompted=not isinstance(model.prompt_encoder, NullPrompt))
+    once, each = extractor.encoded_tokens(grid, prompted=model.prompt_encoder.enters_tower)
     seen = model.looks_at_images
     return TokenCount(
         image_hw=image_hw,

@@ -146,12 +146,14 @@ class GartkForConditionalGeneration(PreTrainedModel):
 
     def get_input_embeddings(self) -> torch.nn.Module:
         """The embedding of the language model."""
-        module: torch.nn.Module = self.region_vlm.llm.lm.get_input_embeddings()
+        llm: Any = self.region_vlm.llm
+        module: torch.nn.Module = llm.lm.get_input_embeddings()
         return module
 
     def get_output_embeddings(self) -> torch.nn.Module:
         """The head of the language model."""
-        module: torch.nn.Module = self.region_vlm.llm.lm.get_output_embeddings()
+        llm: Any = self.region_vlm.llm
+        module: torch.nn.Module = llm.lm.get_output_embeddings()
         return module
 
 

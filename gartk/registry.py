@@ -1,8 +1,8 @@
 """The registries: each maps the name in a config to the class that is built from it.
 
-A registry knows the modules that hold its built-in parts and imports them on the first lookup; the
-same lookup loads the plugins. There is no scope switching and no parent: a name is either
-registered here or it is an error that says what is known.
+A registry knows the class that its parts derive from and the modules that hold its built-in parts, and
+imports them on the first lookup; the same lookup loads the plugins. There is no scope switching and no
+parent: a name is either registered here or it is an error that says what is known.
 """
 
 from __future__ import annotations
@@ -11,76 +11,62 @@ import importlib
 import importlib.util
 import inspect
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from gartk.errors import ConfigError, GartkError, PluginError, did_you_mean
+from gartk.plugins import failure_behind, load_plugins, trouble_lines
+from gartk.registration import SCOPE, Registration, load_lock, record
+from gartk.signatures import check_arguments, declares, label, where
 
-SCOPE = "gartk"
+if TYPE_CHECKING:
+    from gartk.data.base import RegionDataset
+    from gartk.evaluation.benchmarks.base import Benchmark
+    from gartk.evaluation.judges.base import Judge
+    from gartk.evaluation.models.base import ModelUnderTest
+    from gartk.evaluation.models.chat import ChatModel
+    from gartk.models.connectors.base import Connector
+    from gartk.models.extractors.base import RegionExtractor
+    from gartk.models.llms.base import LanguageModel
+    from gartk.models.prompts.base import PromptEncoder
+    from gartk.models.region_vlm import RegionVLM
+    from gartk.models.vision.base import VisionBackbone
+    from gartk.regions.segmenters.base import Segmenter
+    from gartk.structures import Tiler
+
 _KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_PASSABLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 Part = TypeVar("Part", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Registration:
-    """One call of ``register``: where, under which key, what, and whether it was new."""
-
-    registry: PartRegistry
-    key: str
-    part: Callable[..., Any]
-    is_new: bool
-
-    @property
-    def is_builtin(self) -> bool:
-        """Whether it is a part of gartk itself, registered by its plain name."""
-        return "." not in self.key and _is_own(self.part)
-
-
-class _Recorder:
-    """Collects what is registered while a plugin loads, and refuses keys without a prefix."""
-
-    def __init__(self, plugin: str) -> None:
-        self.plugin = plugin
-        self.seen: list[Registration] = []
-
-    def check(self, registry: str, key: str) -> None:
-        prefix, _, rest = key.partition(".")
-        if rest and prefix != SCOPE:
-            return
-        raise PluginError(
-            f"plugin {self.plugin!r} registers {key!r} in {registry}, a key without a prefix of its own.\n"
-            f"  Keys without a prefix and the prefix '{SCOPE}.' belong to gartk. "
-            f"Write register(name='{self.plugin}.{rest or key}')."
-        )
-
-
-_RECORDERS: list[_Recorder] = []
-_LOAD_LOCK = threading.RLock()
-
-
-class PartRegistry:
+class PartRegistry(Generic[T]):
     """Names to classes (or functions) of one kind of part.
 
     Args:
         name: what errors call it, e.g. ``REGION_EXTRACTORS``.
+        base: the class that what is built derives from, as "module:Class"; imported when it is needed.
         locations: modules whose import registers the built-in parts. One that does not exist
             registers nothing; one that exists and fails to import raises at the lookup.
     """
 
     scope = SCOPE
 
-    def __init__(self, name: str, *, locations: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, *, base: str, locations: Sequence[str] = ()) -> None:
         self.name = name
+        self._base = base
         self._locations = tuple(locations)
-        self._parts: dict[str, Callable[..., Any]] = {}
+        self._parts: dict[str, Callable[..., T]] = {}
         self._owners: dict[str, str] = {}
         self._options: dict[str, str] = {}
         self._builtins_loaded = False
+
+    @property
+    def base(self) -> type[T]:
+        """The class that every part derives from."""
+        module, _, name = self._base.partition(":")
+        base: type[T] = getattr(importlib.import_module(module), name)
+        return base
 
     # ---- registering ------------------------------------------------------------------------
 
@@ -138,19 +124,15 @@ class PartRegistry:
         known = self._parts.get(key)
         if known is not None and known is not part:
             raise ConfigError(
-                f"{self.name} already has {key!r}: it is {_where(known)}, "
-                f"so {_where(part)} cannot take the key.\n"
+                f"{self.name} already has {key!r}: it is {where(known)}, "
+                f"so {where(part)} cannot take the key.\n"
                 f"  Give the new one another name, e.g. register(name='acme.{key.rpartition('.')[2]}')."
             )
         entry = Registration(self, key, part, is_new=known is None)
-        recorder = _RECORDERS[-1] if _RECORDERS and not entry.is_builtin else None
-        if recorder is not None:
-            recorder.check(self.name, key)
-            recorder.seen.append(entry)
+        owner = record(entry)
         if entry.is_new:
             self._parts[key] = part
-            own = SCOPE if entry.is_builtin else getattr(part, "__module__", "?")
-            self._owners[key] = recorder.plugin if recorder is not None else own
+            self._owners[key] = owner
         if option is not None:
             self._options[option] = key
         return part
@@ -168,7 +150,7 @@ class PartRegistry:
         return self._owners[name]
 
     def get(self, name: str, *, path: str = "") -> Any:
-        """Give what is registered under a name.
+        """Return what is registered under a name.
 
         Args:
             path: where in the config the name stands, for the error (``model.region_extractor``).
@@ -181,17 +163,19 @@ class PartRegistry:
             return self._parts[name]
         raise self._unknown(name, path)
 
-    def name_of(self, part: Callable[..., Any]) -> str:
-        """Give the key under which a part is registered.
+    def name_of(self, part: str | Callable[..., Any]) -> str:
+        """Return the key under which a part is registered; a key is returned as it is.
 
         Raises: ConfigError if it is not.
         """
         self._ensure_loaded()
+        if isinstance(part, str):
+            return part
         for key, known in self._parts.items():
             if known is part:
                 return key
         raise ConfigError(
-            f"{_label(part)} is not registered in {self.name}; register it so that configs can name it."
+            f"{label(part)} is not registered in {self.name}; register it so that configs can name it."
         )
 
     def __contains__(self, name: object) -> bool:
@@ -208,9 +192,7 @@ class PartRegistry:
         return f"PartRegistry({self.name}, {len(self._parts)} registered)"
 
     def _ensure_loaded(self) -> None:
-        from gartk.plugins import load_plugins
-
-        with _LOAD_LOCK:
+        with load_lock():
             if not self._builtins_loaded:
                 self._builtins_loaded = True  # set first: a module may look things up as it loads
                 try:
@@ -222,12 +204,10 @@ class PartRegistry:
             load_plugins()
 
     def _unknown(self, name: object, path: str) -> GartkError:
-        from gartk.plugins import failure_behind, trouble_lines
-
-        where = f"{path}.type" if path else "type"
+        here = f"{path}.type" if path else "type"
         if not isinstance(name, str):
-            return ConfigError(f"{where} is {name!r}; it has to be a name in {self.name} or a class.")
-        lines = [f"{where} {name!r} is not registered in {self.name}.", did_you_mean(name, self._parts)]
+            return ConfigError(f"{here} is {name!r}; it has to be a name in {self.name} or a class.")
+        lines = [f"{here} {name!r} is not registered in {self.name}.", did_you_mean(name, self._parts)]
         elsewhere = [r.name for r in _ALL.values() if r is not self and name in r._parts]
         if elsewhere:
             lines.append(f"It is registered in {', '.join(elsewhere)}.")
@@ -249,7 +229,7 @@ class PartRegistry:
         path: str = "",
         offer: Mapping[str, Any] | None = None,
         **extra: Any,
-    ) -> Any:
+    ) -> T:
         """Build a part from ``dict(type=..., **arguments)``.
 
         Args:
@@ -258,8 +238,9 @@ class PartRegistry:
             offer: arguments given only where the constructor declares a parameter of that name.
             extra: arguments given always. What ``cfg`` states wins over ``offer`` and ``extra``.
 
-        Raises: ConfigError for a missing or unknown type, an unknown or missing argument, or a
-            TypeError or ValueError of the constructor (chained to it). Errors of gartk's own classes pass.
+        Raises: ConfigError for a missing or unknown type, an unknown or missing argument, a TypeError or
+            ValueError of the constructor (chained to it), or a part that does not derive from the base.
+            Errors of gartk's own classes pass.
         """
         here = path or self.name
         if not isinstance(cfg, Mapping):
@@ -270,21 +251,36 @@ class PartRegistry:
         arguments = dict(cfg.items())
         if "type" not in arguments:
             raise ConfigError(f"{here} has no 'type': got {arguments!r}.\n  {did_you_mean('', self.names())}")
-        part = arguments.pop("type")
-        if not callable(part):
-            part = self.get(part, path=path)
+        kind = arguments.pop("type")
+        part = kind if callable(kind) else self.get(kind, path=path)
         arguments = {**extra, **arguments}
         part = self._with_options(part, arguments)
-        parameters = _parameters(part)
         for key, value in (offer or {}).items():
-            if parameters is not None and key in parameters:
+            if declares(part, key):
                 arguments.setdefault(key, value)
-        if parameters is not None:
-            _check_arguments(part, arguments, here)
+        if inspect.isclass(part):
+            named = where(part) if callable(kind) else f"{kind} ({where(part)})"
+            self._check_class(part, f"{here}: {named}")
+        check_arguments(part, arguments, here)
         try:
-            return part(**arguments)
+            built = part(**arguments)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{here}: {_label(part)} refused its arguments: {error}") from error
+            raise ConfigError(f"{here}: {label(part)} refused its arguments: {error}") from error
+        if not isinstance(built, self.base):
+            raise ConfigError(f"{here}: {label(part)} gave a {type(built).__name__}, no {self._wanted()}")
+        return built
+
+    def _check_class(self, part: type, named: str) -> None:
+        """Check before it is built that a class derives from the base and has all that this asks for."""
+        if not issubclass(part, self.base):
+            raise ConfigError(f"{named} is no {self._wanted()}")
+        lacks = sorted(getattr(part, "__abstractmethods__", ()))
+        if lacks:
+            raise ConfigError(f"{named} lacks {', '.join(lacks)}, as {self._base} describes.")
+
+    def _wanted(self) -> str:
+        module, _, name = self._base.partition(":")
+        return f"{name}; what {self.name} builds derives from it (from {module} import {name})."
 
     def _with_options(self, part: Callable[..., Any], arguments: Mapping[str, Any]) -> Callable[..., Any]:
         """Return the subclass of a part that is registered for an option among the arguments, or the part."""
@@ -295,30 +291,9 @@ class PartRegistry:
         return part
 
 
-def declares(part: Callable[..., Any], parameter: str) -> bool:
-    """Tell whether a class or function has a parameter of this name that can be passed by name."""
-    return parameter in (_parameters(part) or {})
-
-
-def registries() -> dict[str, PartRegistry]:
-    """gartk's registries by name, in the order they are defined."""
+def registries() -> dict[str, PartRegistry[Any]]:
+    """Return gartk's registries by name, in the order they are defined."""
     return dict(_ALL)
-
-
-@contextmanager
-def recording(plugin: str) -> Iterator[list[Registration]]:
-    """Collect what is registered inside the block as that plugin's; its keys must carry a prefix."""
-    recorder = _Recorder(plugin)
-    _RECORDERS.append(recorder)
-    try:
-        yield recorder.seen
-    finally:
-        _RECORDERS.remove(recorder)
-
-
-def load_lock() -> AbstractContextManager[bool]:
-    """The lock under which built-in parts and plugins are loaded."""
-    return _LOAD_LOCK
 
 
 def _import_if_there(module: str) -> None:
@@ -330,69 +305,59 @@ def _import_if_there(module: str) -> None:
         importlib.import_module(parent)
 
 
-def _parameters(part: Callable[..., Any]) -> dict[str, inspect.Parameter] | None:
-    """Parameters that can be passed by name; None where the signature cannot be read."""
-    try:
-        signature = inspect.signature(part)
-    except (TypeError, ValueError):
-        return None
-    return {name: p for name, p in signature.parameters.items() if p.kind in _PASSABLE}
-
-
-def _check_arguments(part: Callable[..., Any], arguments: Iterable[str], here: str) -> None:
-    every = inspect.signature(part).parameters.values()
-    parameters = {p.name: p for p in every if p.kind in _PASSABLE}
-    given = set(arguments)
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in every)
-    unknown = [] if open_ended else sorted(given - set(parameters))
-    if unknown:
-        hint = did_you_mean(unknown[0], parameters).replace("Known:", "Accepted:")
-        raise ConfigError(
-            f"{here} has an argument that {_label(part)} does not take: "
-            f"{', '.join(map(repr, unknown))}.\n  {hint}"
-        )
-    missing = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in given]
-    if missing:
-        raise ConfigError(
-            f"{here} lacks an argument that {_label(part)} needs: {', '.join(map(repr, missing))}.\n"
-            f"  Got: {', '.join(sorted(given)) or '(nothing)'}. Accepted: {', '.join(sorted(parameters))}."
-        )
-
-
-def _label(part: Callable[..., Any]) -> str:
-    return getattr(part, "__qualname__", repr(part))
-
-
-def _where(part: Callable[..., Any]) -> str:
-    return f"{getattr(part, '__module__', '?')}.{_label(part)}"
-
-
-def _is_own(part: Callable[..., Any]) -> bool:
-    module = getattr(part, "__module__", "") or ""
-    return module == SCOPE or module.startswith(f"{SCOPE}.")
-
-
-VISION_BACKBONES = PartRegistry("VISION_BACKBONES", locations=["gartk.models.vision"])
-CONNECTORS = PartRegistry("CONNECTORS", locations=["gartk.models.connectors"])
-PROMPT_ENCODERS = PartRegistry("PROMPT_ENCODERS", locations=["gartk.models.prompts"])
-REGION_EXTRACTORS = PartRegistry("REGION_EXTRACTORS", locations=["gartk.models.extractors"])
-LLMS = PartRegistry("LLMS", locations=["gartk.models.llms"])
-MODELS = PartRegistry("MODELS", locations=["gartk.models.region_vlm", "gartk.compat.region_vlm"])
-TILERS = PartRegistry(
-    "TILERS", locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"]
+VISION_BACKBONES: PartRegistry[VisionBackbone] = PartRegistry(
+    "VISION_BACKBONES", base="gartk.models.vision.base:VisionBackbone", locations=["gartk.models.vision"]
 )
-SEGMENTERS = PartRegistry("SEGMENTERS", locations=["gartk.regions.segmenters"])
-DATASETS = PartRegistry("DATASETS", locations=["gartk.data.datasets"])
-TRANSFORMS = PartRegistry("TRANSFORMS", locations=["gartk.data.transforms"])
-BENCHMARKS = PartRegistry("BENCHMARKS", locations=["gartk.evaluation.benchmarks"])
-CHAT_MODELS = PartRegistry(
-    "CHAT_MODELS", locations=["gartk.evaluation.models.openai", "gartk.evaluation.models.transformers"]
+CONNECTORS: PartRegistry[Connector] = PartRegistry(
+    "CONNECTORS", base="gartk.models.connectors.base:Connector", locations=["gartk.models.connectors"]
 )
-MODELS_UNDER_TEST = PartRegistry("MODELS_UNDER_TEST", locations=["gartk.evaluation.models.gartk_model"])
-JUDGES = PartRegistry("JUDGES", locations=["gartk.evaluation.judges.replay", "gartk.evaluation.judges.rules"])
-METRICS = PartRegistry("METRICS", locations=["gartk.evaluation.metrics"])
+PROMPT_ENCODERS: PartRegistry[PromptEncoder] = PartRegistry(
+    "PROMPT_ENCODERS", base="gartk.models.prompts.base:PromptEncoder", locations=["gartk.models.prompts"]
+)
+REGION_EXTRACTORS: PartRegistry[RegionExtractor] = PartRegistry(
+    "REGION_EXTRACTORS",
+    base="gartk.models.extractors.base:RegionExtractor",
+    locations=["gartk.models.extractors"],
+)
+LLMS: PartRegistry[LanguageModel] = PartRegistry(
+    "LLMS", base="gartk.models.llms.base:LanguageModel", locations=["gartk.models.llms"]
+)
+MODELS: PartRegistry[RegionVLM] = PartRegistry(
+    "MODELS",
+    base="gartk.models.region_vlm:RegionVLM",
+    locations=["gartk.models.region_vlm", "gartk.compat.region_vlm"],
+)
+TILERS: PartRegistry[Tiler] = PartRegistry(
+    "TILERS",
+    base="gartk.structures:Tiler",
+    locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"],
+)
+SEGMENTERS: PartRegistry[Segmenter] = PartRegistry(
+    "SEGMENTERS", base="gartk.regions.segmenters.base:Segmenter", locations=["gartk.regions.segmenters"]
+)
+DATASETS: PartRegistry[RegionDataset] = PartRegistry(
+    "DATASETS", base="gartk.data.base:RegionDataset", locations=["gartk.data.datasets"]
+)
+BENCHMARKS: PartRegistry[Benchmark] = PartRegistry(
+    "BENCHMARKS", base="gartk.evaluation.benchmarks.base:Benchmark", locations=["gartk.evaluation.benchmarks"]
+)
+CHAT_MODELS: PartRegistry[ChatModel] = PartRegistry(
+    "CHAT_MODELS",
+    base="gartk.evaluation.models.chat:ChatModel",
+    locations=["gartk.evaluation.models.openai", "gartk.evaluation.models.transformers"],
+)
+MODELS_UNDER_TEST: PartRegistry[ModelUnderTest] = PartRegistry(
+    "MODELS_UNDER_TEST",
+    base="gartk.evaluation.models.base:ModelUnderTest",
+    locations=["gartk.evaluation.models.gartk_model"],
+)
+JUDGES: PartRegistry[Judge] = PartRegistry(
+    "JUDGES",
+    base="gartk.evaluation.judges.base:Judge",
+    locations=["gartk.evaluation.judges.replay", "gartk.evaluation.judges.rules"],
+)
 
-_ALL = {
+_ALL: dict[str, PartRegistry[Any]] = {
     registry.name: registry
     for registry in (
         VISION_BACKBONES,
@@ -404,11 +369,9 @@ _ALL = {
         TILERS,
         SEGMENTERS,
         DATASETS,
-        TRANSFORMS,
         BENCHMARKS,
         CHAT_MODELS,
         MODELS_UNDER_TEST,
         JUDGES,
-        METRICS,
     )
 }

@@ -7,9 +7,10 @@ with an exclusive maximum.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 from gartk.errors import DataError
 
@@ -224,13 +225,6 @@ class VisualFeatures:
     map: FeatureMap
 
 
-@dataclass
-class RegionTokens:
-    """The local tokens of all regions of a batch: ``tokens`` (K, T, D), in the order of RegionBatch."""
-
-    tokens: Tensor
-
-
 @dataclass(frozen=True)
 class Answer:
     """What a model said about the regions of one image."""
@@ -276,22 +270,24 @@ class PromptTokens:
     region_wrap: tuple[str, str] = ("", "")
 
 
-@runtime_checkable
-class Tiler(Protocol):
-    """Cuts images and masks into tiles; owned by a vision backbone, picklable for data workers.
+class Tiler(ABC):
+    """Cuts images and masks into tiles; owned by a vision backbone, picklable for data workers."""
 
-    To serve extractors that need crops it has besides ``for_crops()``: the tiler that puts a picture of
-    any size on one tile, always of the same size.
-    """
-
+    @abstractmethod
     def grid(self, image_hw: tuple[int, int]) -> TileGrid:
         """Choose the grid for an image of this size."""
-        ...
 
+    @abstractmethod
     def tile_image(self, image: np.ndarray | Image.Image) -> tuple[Tensor, TileGrid]:
         """Cut and normalise an image: (T, 3, h, w) float and its grid."""
-        ...
 
+    @abstractmethod
     def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
         """Cut R boolean masks (R, H, W) into (R, T, h, w) bool on the same grid."""
-        ...
+
+    def for_crops(self) -> Tiler | None:
+        """Return the tiler that puts a picture of any size on one tile, always of the same size.
+
+        Extractors that need crops ask for it; None where there is none.
+        """
+        return None

@@ -79,16 +79,21 @@ def test_a_row_of_crops_counts_them_by_region_and_no_image() -> None:
 
 
 def test_an_extractor_of_another_package_that_tells_no_cost_adds_none() -> None:
-    from torch import nn
-
     from gartk.account import count_tokens
+    from gartk.models.extractors import RegionExtractor
     from gartk.registry import MODELS
     from gartk.testing.toy import toy_model
 
+    class Plain(RegionExtractor):
+        """What an extractor is that says no more than it has to."""
+
+        num_tokens = 3
+
+        def forward(self, maps: Any, regions: Any, views: Any = None) -> Any:
+            raise AssertionError("only counted")
+
     with structure_only():
-        model = MODELS.build(toy_model())
-    model.region_extractor = nn.Identity()
-    model.region_extractor.num_tokens = 3
+        model = MODELS.build(toy_model(region_extractor={"type": Plain}))
     tokens = count_tokens(model, (100, 100))
     assert tokens.vit_tokens(5) == tokens.vit_tokens(0) > 0
     assert tokens.llm_tokens(2) - tokens.llm_tokens(0) == 6

@@ -84,14 +84,14 @@ def test_a_plugin_that_failed_is_a_problem_with_its_reason(monkeypatch: pytest.M
 def test_a_registry_that_cannot_be_imported_is_a_problem_and_the_rest_is_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from gartk.registry import METRICS
+    from gartk.registry import SEGMENTERS
 
-    (tmp_path / "broken_metrics.py").write_text("import no_such_library_at_all\n")
+    (tmp_path / "broken_segmenters.py").write_text("import no_such_library_at_all\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(METRICS, "_locations", ("broken_metrics",))
-    monkeypatch.setattr(METRICS, "_builtins_loaded", False)
+    monkeypatch.setattr(SEGMENTERS, "_locations", ("broken_segmenters",))
+    monkeypatch.setattr(SEGMENTERS, "_builtins_loaded", False)
     found = examine()
-    assert any("METRICS cannot be loaded: ModuleNotFoundError" in problem for problem in found.problems)
+    assert any("SEGMENTERS cannot be loaded: ModuleNotFoundError" in problem for problem in found.problems)
     assert "AnyResTiler" in found.names["TILERS"]
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from gartk.custom_imports import import_custom
 from gartk.errors import ConfigError, PluginError
-from gartk.plugins import PluginLoader, import_custom
-from gartk.registry import METRICS, REGION_EXTRACTORS
+from gartk.plugins import PluginLoader
+from gartk.registry import REGION_EXTRACTORS, SEGMENTERS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,7 +43,7 @@ class FakePoint:
 def _registers(*keys: str, then: Exception | None = None) -> Callable[[], None]:
     def register() -> None:
         for key in keys:
-            METRICS.register(Thing, name=key)
+            SEGMENTERS.register(Thing, name=key)
         if then is not None:
             raise then
 
@@ -54,12 +55,12 @@ def _raises() -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_metrics() -> Iterator[None]:
-    """The tests register in METRICS; what they leave is taken out."""
-    before = set(METRICS.names())
+def clean_segmenters() -> Iterator[None]:
+    """The tests register in SEGMENTERS; what they leave is taken out."""
+    before = set(SEGMENTERS.names())
     yield
-    for key in set(METRICS.names()) - before:
-        METRICS.unregister(key)
+    for key in set(SEGMENTERS.names()) - before:
+        SEGMENTERS.unregister(key)
 
 
 def _loader(*points: FakePoint, **environ: str) -> PluginLoader:
@@ -74,11 +75,11 @@ def test_the_report_says_what_each_plugin_registered_sorted_by_name() -> None:
     loader = _loader(FakePoint("b", _registers("b.Z", "b.Y")), FakePoint("a", _registers("a.X")))
     reports = loader.load()
     assert [(r.name, r.status, dict(r.registered)) for r in reports] == [
-        ("a", "loaded", {"METRICS": ("a.X",)}),
-        ("b", "loaded", {"METRICS": ("b.Y", "b.Z")}),
+        ("a", "loaded", {"SEGMENTERS": ("a.X",)}),
+        ("b", "loaded", {"SEGMENTERS": ("b.Y", "b.Z")}),
     ]
     assert (reports[0].distribution, reports[0].version, reports[0].module) == ("gartk-a", "0.2", "a_module")
-    assert METRICS.owner("a.X") == "a"
+    assert SEGMENTERS.owner("a.X") == "a"
 
 
 def test_plugins_are_loaded_once() -> None:
@@ -100,7 +101,7 @@ def test_a_broken_plugin_warns_once_with_its_name_and_leaves_the_others_alone() 
     assert len(seen) == 1
     assert [r.status for r in reports] == ["failed", "loaded"]
     assert isinstance(reports[0].error, ImportError)
-    assert "zoo.X" in METRICS
+    assert "zoo.X" in SEGMENTERS
 
 
 @pytest.mark.filterwarnings("ignore:Plugin")
@@ -108,7 +109,7 @@ def test_nothing_of_a_plugin_that_fails_halfway_stays() -> None:
     (report,) = _loader(FakePoint("star", _registers("star.X", then=ValueError("half")))).load()
     assert report.status == "failed"
     assert dict(report.registered) == {}
-    assert "star.X" not in METRICS
+    assert "star.X" not in SEGMENTERS
 
 
 @pytest.mark.filterwarnings("ignore:Plugin")
@@ -116,9 +117,9 @@ def test_nothing_of_a_plugin_that_fails_halfway_stays() -> None:
 def test_a_key_without_a_prefix_of_its_own_is_refused_with_all_of_the_plugin(key: str) -> None:
     (report,) = _loader(FakePoint("star", _registers("star.X", key))).load()
     assert isinstance(report.error, PluginError)
-    assert f"registers '{key}' in METRICS" in str(report.error)
+    assert f"registers '{key}' in SEGMENTERS" in str(report.error)
     assert "register(name='star.Thing')" in str(report.error)
-    assert "star.X" not in METRICS
+    assert "star.X" not in SEGMENTERS
 
 
 @pytest.mark.filterwarnings("ignore:Plugin")
@@ -129,14 +130,14 @@ def test_a_plugin_cannot_replace_a_built_in_part_or_anothers() -> None:
         REGION_EXTRACTORS.register(Thing, name="NoLocal")
 
     def clash() -> None:
-        METRICS.register(FakePoint, name="a.X")
+        SEGMENTERS.register(FakePoint, name="a.X")
 
     reports = _loader(
         FakePoint("a", _registers("a.X")), FakePoint("b", clash), FakePoint("c", replace)
     ).load()
     assert [r.status for r in reports] == ["loaded", "failed", "failed"]
     assert REGION_EXTRACTORS.get("NoLocal") is built_in
-    assert METRICS.get("a.X") is Thing
+    assert SEGMENTERS.get("a.X") is Thing
 
 
 def test_a_plugin_may_import_built_in_parts_that_register_themselves() -> None:
@@ -188,22 +189,24 @@ def test_strict_mode_raises_each_time_chained_to_the_real_error() -> None:
 @pytest.mark.filterwarnings("ignore:Plugin")
 def test_a_config_that_asks_a_broken_plugin_gets_its_real_error(monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, _loader(FakePoint("acme", _registers("acme.Y")), FakePoint("star", _raises)))
-    with pytest.raises(PluginError, match=r"model\.x\.type 'star\.X' is not registered in METRICS") as caught:
-        METRICS.build({"type": "star.X"}, path="model.x")
+    with pytest.raises(
+        PluginError, match=r"model\.x\.type 'star\.X' is not registered in SEGMENTERS"
+    ) as caught:
+        SEGMENTERS.build({"type": "star.X"}, path="model.x")
     assert isinstance(caught.value.__cause__, ImportError)
     assert "Run: gartk doctor" in str(caught.value)
     with pytest.raises(PluginError):  # no loaded plugin has this prefix: the broken one may
-        METRICS.get("stellar.X")
+        SEGMENTERS.get("stellar.X")
     with pytest.raises(ConfigError, match="Plugin 'star'"):  # belongs to a plugin that works
-        METRICS.get("acme.Typo")
+        SEGMENTERS.get("acme.Typo")
     with pytest.raises(ConfigError, match="Plugin 'star'"):  # without prefix it is nobody's
-        METRICS.get("Typo")
+        SEGMENTERS.get("Typo")
 
 
 def test_a_type_of_a_plugin_that_is_left_out_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, _loader(FakePoint("star", _registers("star.X")), GARTK_PLUGINS=""))
     with pytest.raises(ConfigError, match=r"Plugin 'star' .* is installed, but GARTK_PLUGINS leaves it out"):
-        METRICS.get("star.X")
+        SEGMENTERS.get("star.X")
 
 
 # ---- custom_imports -------------------------------------------------------------------------
@@ -212,18 +215,18 @@ def test_a_type_of_a_plugin_that_is_left_out_says_so(monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("gartk.plugins._IMPORTED", {})
-    code = "from gartk.registry import METRICS\n\n@METRICS.register()\nclass CustomScore:\n    pass\n"
+    monkeypatch.setattr("gartk.custom_imports._IMPORTED", {})
+    code = "from gartk.registry import SEGMENTERS\n\n@SEGMENTERS.register()\nclass CustomScore:\n    pass\n"
     (tmp_path / "my_score_parts.py").write_text(code)
     monkeypatch.delitem(sys.modules, "my_score_parts", raising=False)
     return tmp_path
 
 
 def test_custom_imports_are_found_in_the_folder_of_the_config(config_folder: Path) -> None:
-    assert "CustomScore" not in METRICS
+    assert "CustomScore" not in SEGMENTERS
     config = {"custom_imports": {"imports": ["my_score_parts"], "allow_failed_imports": False}}
     assert import_custom(config, config_folder) == ("my_score_parts",)
-    assert METRICS.owner("CustomScore") == "my_score_parts"
+    assert SEGMENTERS.owner("CustomScore") == "my_score_parts"
     assert import_custom({}, config_folder) == ()
 
 
@@ -281,8 +284,8 @@ def _run(arguments: list[str], *folders: Path, **environ: str) -> subprocess.Com
 
 GOOD = """
     def register():
-        from gartk.registry import METRICS
-        METRICS.register(Score, name="good.Score")
+        from gartk.registry import SEGMENTERS
+        SEGMENTERS.register(Score, name="good.Score")
 
     class Score:
         pass
@@ -293,20 +296,22 @@ def test_an_installed_plugin_that_raises_on_import_is_isolated_and_its_traceback
     tmp_path: Path,
 ) -> None:
     _install(_install(tmp_path, "star", "import no_such_library_at_all\n"), "good", GOOD)
-    code = "from gartk.registry import METRICS; print(METRICS.names()); METRICS.get('star.Score')"
+    code = "from gartk.registry import SEGMENTERS; print(SEGMENTERS.names()); SEGMENTERS.get('star.Score')"
     done = _run(["-c", code], tmp_path)
     assert "'good.Score'" in done.stdout
     assert done.stderr.count("RuntimeWarning: Plugin 'star' (gartk-star 0.2) failed to load") == 1
     assert "in <module>\n    import no_such_library_at_all" in done.stderr  # the plugin's own line
     assert "direct cause" in done.stderr
-    assert "gartk.errors.PluginError: type 'star.Score' is not registered in METRICS." in done.stderr
+    assert "gartk.errors.PluginError: type 'star.Score' is not registered in SEGMENTERS." in done.stderr
     assert done.returncode == 1
 
 
 def test_strict_mode_stops_a_process_at_its_first_lookup(tmp_path: Path) -> None:
     _install(tmp_path, "star", "import no_such_library_at_all\n")
     done = _run(
-        ["-c", "from gartk.registry import METRICS; METRICS.names()"], tmp_path, GARTK_STRICT_PLUGINS="1"
+        ["-c", "from gartk.registry import SEGMENTERS; SEGMENTERS.names()"],
+        tmp_path,
+        GARTK_STRICT_PLUGINS="1",
     )
     assert done.returncode == 1
     assert "gartk.errors.PluginError: Plugin 'star'" in done.stderr
@@ -321,15 +326,15 @@ def test_importing_gartk_loads_no_plugin(tmp_path: Path) -> None:
 WORKER = """
     import sys
     from torch.utils.data import DataLoader, Dataset
-    from gartk.plugins import import_custom, worker_setup
-    from gartk.registry import METRICS
+    from gartk.custom_imports import import_custom, worker_setup
+    from gartk.registry import SEGMENTERS
 
     class Names(Dataset):
         def __len__(self):
             return 2
 
         def __getitem__(self, index):
-            return ",".join(name for name in METRICS.names() if name in ("good.Score", "CustomScore"))
+            return ",".join(name for name in SEGMENTERS.names() if name in ("good.Score", "CustomScore"))
 
     if __name__ == "__main__":
         import_custom({"custom_imports": {"imports": ["my_parts"]}}, sys.argv[1])
@@ -343,7 +348,7 @@ def test_a_spawned_data_worker_knows_the_same_plugins_and_custom_imports(tmp_pat
     _install(tmp_path, "good", GOOD)
     configs = tmp_path / "configs"
     configs.mkdir()
-    code = "from gartk.registry import METRICS\n\n@METRICS.register()\nclass CustomScore:\n    pass\n"
+    code = "from gartk.registry import SEGMENTERS\n\n@SEGMENTERS.register()\nclass CustomScore:\n    pass\n"
     (configs / "my_parts.py").write_text(code)
     (tmp_path / "script.py").write_text(textwrap.dedent(WORKER))
     done = _run(["script.py", str(configs)], tmp_path)

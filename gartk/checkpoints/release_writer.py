@@ -69,7 +69,9 @@ def write_release(content: Content, folder: Path, *, max_shard_size: str = SHARD
 
 def _check(model: RegionVLM) -> None:
     """Refuse what the release's code cannot do."""
-    extractor, encoder = model.region_extractor, model.prompt_encoder
+    extractor: Any = model.region_extractor
+    encoder: Any = model.prompt_encoder
+    llm: Any = model.llm
     kinds: dict[str, type] = {
         "vision": PerceptionLMVision,
         "connector": PerceptionLMConnector,
@@ -86,7 +88,7 @@ def _check(model: RegionVLM) -> None:
             )
     size = (REPLAY_SIZE, REPLAY_SIZE)
     needs = {
-        "llm.config.model_type 'llama'": model.llm.lm.config.model_type == "llama",
+        "llm.config.model_type 'llama'": llm.lm.config.model_type == "llama",
         "prompt_encoder.mode 'union'": encoder.mode == "union",
         f"prompt_encoder.in_planes 1 or {MASK_PLANES}": encoder.in_planes in (1, MASK_PLANES),
         f"region_extractor.output_size {REPLAY_SIZE}": extractor.output_size == size,
@@ -160,7 +162,8 @@ def _add_no_prompt(state: dict[str, Tensor], tokenizer: PreTrainedTokenizerBase,
 
 
 def _config(model: RegionVLM, tied: bool, state: dict[str, Tensor]) -> dict[str, Any]:
-    vision, llm = model.vision, model.llm
+    vision: Any = model.vision
+    llm = model.llm
     vocab = llm.tokenizer.get_vocab()
     tower = vision.tower.config
     cfg = model.saved_cfg()
@@ -206,7 +209,7 @@ def _old_rope(text: dict[str, Any]) -> dict[str, Any]:
 
 
 def _processor(model: RegionVLM) -> dict[str, Any]:
-    tiler = model.vision.tiler
+    tiler: Any = model.vision.tiler
     return {
         "image_processor_type": "PerceptionLMImageProcessorFast",
         "processor_class": "PerceptionLMProcessor",

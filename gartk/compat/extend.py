@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from gartk.errors import ConfigError
 from gartk.inference.api import RegionAssistant
+from gartk.models.llms.causal_lm import CausalLM
 from gartk.models.llms.extension import PromptExtension, extend_prompt_tokens
 
 if TYPE_CHECKING:
@@ -25,9 +27,14 @@ def extend_prompts(model: RegionVLM | RegionAssistant, count: int) -> PromptExte
         model: a RegionVLM, or what ``gartk.load`` gives.
         count: how many prompts to add.
 
-    Raises: ConfigError if ``count`` is below 1, or low-rank adapters hold the embeddings.
+    Raises: ConfigError if ``count`` is below 1, the language model is no CausalLM, or low-rank adapters
+    hold the embeddings.
     """
     vlm = model.model if isinstance(model, RegionAssistant) else model
+    if not isinstance(vlm.llm, CausalLM):
+        raise ConfigError(
+            f"extend_prompts needs a model whose llm is a CausalLM; got {type(vlm.llm).__name__}."
+        )
     report = extend_prompt_tokens(vlm.llm, count)
     _LOG.warning("%s", report)
     return report

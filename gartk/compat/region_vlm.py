@@ -70,7 +70,7 @@ class ReleaseRegionVLM(RegionVLM):
         """Return a reply in which ``<Prompt i>`` is region i of the question ``asked`` (L,)."""
         if not self.release_compat.release_wording:
             return text
-        prompt_ids = self.llm.tokenizer.convert_tokens_to_ids(list(self.llm.tokens.prompts))
+        prompt_ids: Any = self.llm.tokenizer.convert_tokens_to_ids(list(self.llm.tokens.prompts))
         return as_regions(text, numbers_in(asked, prompt_ids))
 
     def saved_cfg(self) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 from mmengine.config import Config
 
 from gartk.config.settings import SECTIONS, TOP_LEVEL
+from gartk.custom_imports import import_custom
 from gartk.errors import ConfigError, did_you_mean
-from gartk.plugins import import_custom
 
 # In a package that was installed, and in a checkout.
 CONFIG_FOLDERS = tuple(Path(__file__).resolve().parents[up] / "configs" for up in (1, 2))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
+from gartk.data.base import RegionDataset
 from gartk.data.prompting import names_prompts, unknown_prompts
 from gartk.errors import DataError, GartkError
 from gartk.io import read_json, read_jsonl
@@ -27,7 +27,7 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
 
 
 @DATASETS.register()
-class ConversationDataset(Dataset[Sample]):
+class ConversationDataset(RegionDataset):
     """Records of ``image``, ``mask_rle`` and ``conversations``, from disk.
 
     A path is a folder written by ``datasets.Dataset.save_to_disk``, or a ``.json``/``.jsonl`` file.

@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 
 
 def crop_tiler(tiler: Tiler) -> Tiler:
-    """Give the tiler for crops that belongs to a tower's tiler.
+    """Return the tiler for crops that belongs to a tower's tiler.
 
     Raises: ConfigError if it has none.
     """
-    for_crops = getattr(tiler, "for_crops", None)
-    if for_crops is None:
+    single = tiler.for_crops()
+    if single is None:
         raise ConfigError(
             f"The region extractor needs crops, but {type(tiler).__name__} cannot cut them. Give the tiler a"
             " method for_crops() -> Tiler that puts a picture of any size on one tile of fixed size."
         )
-    single: Tiler = for_crops()
     return single
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from gartk.data.base import RegionDataset
 from gartk.errors import ConfigError
 from gartk.registry import DATASETS
 from gartk.structures import Sample
 
 
 @DATASETS.register()
-class ConcatDataset:
+class ConcatDataset(RegionDataset):
     """Several datasets one after the other.
 
     Read in order (``train_data.shuffle=False``) it is a curriculum: each part is a stage.
@@ -41,7 +42,7 @@ class ConcatDataset:
 
 
 @DATASETS.register()
-class InterleavedDataset:
+class InterleavedDataset(RegionDataset):
     """Several datasets dealt out in turn, each in its own order and at its own share.
 
     ``datasets`` holds the config of each part, ``shares`` how many samples it gives of every

@@ -12,7 +12,7 @@ import torch
 from gartk.data.tiling import image_to_tensor, normalise, resize_mask, stretch
 from gartk.errors import ConfigError, DataError
 from gartk.registry import TILERS
-from gartk.structures import TileGrid
+from gartk.structures import TileGrid, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def native_size(
 
 
 @TILERS.register()
-class NativeTiler:
+class NativeTiler(Tiler):
     """One tile, the whole image near its own size; it is stretched to whole cells, never padded.
 
     ``min_pixels`` and ``max_pixels`` bound the tile's area, and with it the tokens of an image: one for
@@ -133,7 +133,7 @@ class NativeTiler:
         return out
 
     def for_crops(self) -> NativeTiler:
-        """Give the tiler that stretches a crop of any size to a square of ``crop_px``."""
+        """Return the tiler that stretches a crop of any size to a square of ``crop_px``."""
         single = copy.copy(self)
         single._fixed_hw = (self.crop_px, self.crop_px)
         return single

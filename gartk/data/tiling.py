@@ -16,7 +16,7 @@ from gartk.errors import ConfigError, DataError
 from gartk.geometry import drop_thumbnail, split_canvas
 from gartk.regions.masks import fill_box
 from gartk.registry import TILERS
-from gartk.structures import TileGrid
+from gartk.structures import TileGrid, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +152,7 @@ def resize_mask(mask: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 @TILERS.register()
-class AnyResTiler:
+class AnyResTiler(Tiler):
     """A thumbnail and up to ``max_num_tiles`` square tiles; the image is stretched, never padded.
 
     ``thumbnail="always"`` puts it first also where there is one tile, which then is the same picture
@@ -230,7 +230,7 @@ class AnyResTiler:
         return out
 
     def for_crops(self) -> AnyResTiler:
-        """Give the tiler that puts a crop on one tile, without a thumbnail."""
+        """Return the tiler that puts a crop on one tile, without a thumbnail."""
         single = copy.copy(self)
         single.max_num_tiles, single.thumbnail = 1, "tiled"
         return single

@@ -20,8 +20,6 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from safetensors.torch import save_file
-from torch import nn
 
 from gartk.checkpoints import Checkpoint
 from gartk.checkpoints.native import load_weights
@@ -32,7 +30,6 @@ from gartk.engine.loop import UpdateLoop
 from gartk.engine.optim import AutocastOptimWrapper
 from gartk.errors import CheckpointError
 from gartk.models.region_vlm import RegionVLM
-from gartk.models.weights import WEIGHTS_NAME, own_state
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 CONFIG_FILE = "config.py"
@@ -62,10 +59,10 @@ class ExactCheckpointHook(Hook):
             runner.logger.info(f"saved {folder}")
 
 
-def unwrap(runner: Runner) -> nn.Module:
+def unwrap(runner: Runner) -> RegionVLM:
     """The model itself, without the wrappers of DDP and of the Runner."""
     module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    model: nn.Module = module.model
+    model: RegionVLM = module.model
     return model
 
 
@@ -81,21 +78,13 @@ def save_checkpoint(runner: Runner, done: int) -> Path:
         temporary = work_dir / f".tmp_{final.name}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        _save_model(unwrap(runner), temporary, done)
+        Checkpoint.save(unwrap(runner), temporary, info={"iter": done})
         runner.cfg.dump(temporary / CONFIG_FILE)
         state.write_json(temporary / RNG_FILE, generators)
         state.write_json(temporary / STATE_FILE, _train_state(runner, temporary, done))
         publish(temporary, final)
     dist.barrier()
     return final
-
-
-def _save_model(model: nn.Module, folder: Path, done: int) -> None:
-    """Write what ``Checkpoint.open`` reads; of a model of another kind, only weights to resume from."""
-    if isinstance(model, RegionVLM):
-        Checkpoint.save(model, folder, info={"iter": done})
-    else:
-        save_file(own_state(model), folder / WEIGHTS_NAME, metadata={"format": "pt"})
 
 
 def _train_state(runner: Runner, folder: Path, done: int) -> dict[str, Any]:

@@ -11,18 +11,16 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gartk.config.settings import DataSettings
+from gartk.data.base import RegionDataset
 from gartk.engine.dist import rank_and_world
 from gartk.engine.samplers import ShardedBatchSampler
-from gartk.errors import ConfigError, GartkError
+from gartk.errors import GartkError
 
 
 class EncodedDataset(Dataset):
     """A dataset of Samples seen through a model's processor: index -> EncodedSample."""
 
-    def __init__(self, dataset: Any, processor: Callable[[Any], Any]) -> None:
-        for method in ("__len__", "__getitem__"):
-            if not hasattr(dataset, method):
-                raise ConfigError(f"train_data.dataset: {type(dataset).__name__} has no {method}.")
+    def __init__(self, dataset: RegionDataset, processor: Callable[[Any], Any]) -> None:
         self.dataset = dataset
         self.processor = processor
 
@@ -55,8 +53,8 @@ def build_train_dataloader(
 
     ``processor`` turns a Sample into an EncodedSample and has ``pad_id``.
     """
+    from gartk.custom_imports import worker_setup
     from gartk.data.collate import collate
-    from gartk.plugins import worker_setup
     from gartk.registry import DATASETS
 
     dataset = EncodedDataset(DATASETS.build(settings.dataset, path="train_data.dataset"), processor)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gartk.config.settings import OptimSettings, Precision, ScheduleSettings
 from gartk.engine.muon import MATRICES
 from gartk.errors import ConfigError, did_you_mean
+from gartk.models.region_vlm import RegionVLM
 from gartk.models.weights import is_under
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -85,10 +86,8 @@ def param_groups(
 
 
 def _output_head(model: nn.Module) -> nn.Parameter | None:
-    """The weight that gives logits, of a model with a transformers decoder in ``llm.lm``."""
-    lm: Any = getattr(getattr(model, "llm", None), "lm", None)
-    head = lm.get_output_embeddings() if hasattr(lm, "get_output_embeddings") else None
-    return getattr(head, "weight", None)
+    """The weight that gives logits; plain networks have none of their own kind."""
+    return model.llm.output_weight() if isinstance(model, RegionVLM) else None
 
 
 def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Optimizer:

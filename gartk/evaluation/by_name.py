@@ -14,22 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gartk.errors import ConfigError, did_you_mean
-from gartk.evaluation.judges.base import Judge
 from gartk.evaluation.judges.chat_judge import ChatJudge
-from gartk.evaluation.models.base import ModelUnderTest
-from gartk.evaluation.models.chat import ChatModel
 from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
 from gartk.plugins import failure_behind
 from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST, PartRegistry
 
 if TYPE_CHECKING:
+    from gartk.evaluation.judges.base import Judge
+    from gartk.evaluation.models.base import ModelUnderTest
     from gartk.evaluation.models.visual_prompts import VisualPrompt
 
-_ROLES: Mapping[str, tuple[str, type]] = {
-    CHAT_MODELS.name: ("ChatModel", ChatModel),
-    MODELS_UNDER_TEST.name: ("ModelUnderTest", ModelUnderTest),
-    JUDGES.name: ("Judge", Judge),
-}
 GARTK = "GartkModelUnderTest"
 
 
@@ -78,16 +72,16 @@ def build_judge(
     return ChatJudge(built) if named.registry is CHAT_MODELS else built
 
 
-def short_names(registry: PartRegistry) -> dict[str, str]:
+def short_names(registry: PartRegistry[Any]) -> dict[str, str]:
     """Return the registered names of CHAT_MODELS, MODELS_UNDER_TEST or JUDGES by their short forms."""
-    role, _ = _ROLES[registry.name]
+    role = registry.base.__name__
     shorts = {key: key.removesuffix(role).lower() for key in registry.names()}
     return {short: key for key, short in shorts.items() if short and not short.endswith(".")}
 
 
 @dataclass(frozen=True)
 class _Named:
-    registry: PartRegistry
+    registry: PartRegistry[Any]
     key: str
     source: str
 
@@ -100,14 +94,10 @@ class _Named:
             if first in given:
                 raise ConfigError(f"{what}: {first} is given twice, as {self.source!r} and {given[first]!r}.")
             given[first] = self.source
-        built = self.registry.build({**given, "type": self.key}, path=what, offer=offer)
-        role, base = _ROLES[self.registry.name]
-        if not isinstance(built, base):
-            raise ConfigError(f"{what}: {self.key} is registered in {self.registry.name} and is no {role}.")
-        return built
+        return self.registry.build({**given, "type": self.key}, path=what, offer=offer)
 
 
-def _find(spec: str, *registries: PartRegistry) -> _Named | None:
+def _find(spec: str, *registries: PartRegistry[Any]) -> _Named | None:
     name, _, source = spec.partition(":")
     for registry in registries:
         key = name if name in registry else short_names(registry).get(name)
@@ -125,7 +115,7 @@ def _of_gartk(spec: str) -> _Named:
     return _Named(MODELS_UNDER_TEST, GARTK, spec)
 
 
-def _refuse(name: str, role: str, registry: PartRegistry) -> NoReturn:
+def _refuse(name: str, role: str, registry: PartRegistry[Any]) -> NoReturn:
     if failure_behind(name) is not None:
         registry.get(name, path=role)  # raises, chained to the plugin's own error
     known = [*short_names(CHAT_MODELS), *short_names(registry), *registry.names()]

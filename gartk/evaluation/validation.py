@@ -67,7 +67,7 @@ class ValidationHook(Hook):
         generators = state.rng_state()
         self._items = self._items or self.benchmark.load(self._root)
         records = answer_items(
-            unwrap(runner),  # type: ignore[arg-type]
+            unwrap(runner),
             self.benchmark,
             self._items,
             self.benchmark.find_image(self._root),

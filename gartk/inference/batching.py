@@ -19,8 +19,8 @@ from transformers import (
 
 from gartk.data.collate import collate
 from gartk.errors import ConfigError, GartkError
-from gartk.models.prompts.null import NullPrompt
 from gartk.models.region_vlm import Generated
+from gartk.structures import Tiler
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.models.region_vlm import Inputs, RegionVLM
-    from gartk.structures import Batch, EncodedSample, Sample, TileGrid, Tiler
+    from gartk.structures import Batch, EncodedSample, Sample, TileGrid
 
 BATCHES_PER_WINDOW = 16
 
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
     seconds: float
 
 
-class TiledOnce:
+class TiledOnce(Tiler):
     """A tiler that remembers the last image it cut, so that many questions about it share its tiles."""
 
     def __init__(self, tiler: Tiler) -> None:
@@ -60,6 +60,10 @@ class TiledOnce:
     def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
         """Cut masks on the same grid."""
         return self._tiler.tile_masks(masks, grid)
+
+    def for_crops(self) -> Tiler | None:
+        """Return the tiler for crops."""
+        return self._tiler.for_crops()
 
 
 def in_evaluation_mode(model: RegionVLM) -> RegionVLM:
@@ -203,7 +207,7 @@ def _encode(processor: Callable[[Sample], EncodedSample], sample: Sample) -> Enc
 
 def _share_key(model: RegionVLM, sample: Sample) -> tuple[int, ...]:
     """What else than the image its encoding depends on: the regions, unless no prompt enters the tower."""
-    if isinstance(model.prompt_encoder, NullPrompt):
+    if not model.prompt_encoder.enters_tower:
         return ()
     return tuple(id(region) for region in sample.regions)
 

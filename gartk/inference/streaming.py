@@ -16,7 +16,7 @@ from gartk.models.llms.causal_lm import markup_ids
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gartk.models.llms.causal_lm import CausalLM
+    from gartk.models.llms.base import LanguageModel
     from gartk.models.region_vlm import Inputs, RegionVLM
     from gartk.structures import Sample
 
@@ -36,7 +36,7 @@ class _Cancelled(StoppingCriteria):
 class _Streamer(TextIteratorStreamer):
     """Gives what ``CausalLM.decode`` keeps: prompts stay, also as special tokens, markup goes."""
 
-    def __init__(self, llm: CausalLM) -> None:
+    def __init__(self, llm: LanguageModel) -> None:
         super().__init__(llm.tokenizer, skip_special_tokens=False)
         self._markup = torch.tensor(sorted(markup_ids(llm.tokenizer, llm.tokens)))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from gartk.data.crops import crop_tiler
 from gartk.data.processor import RegionProcessor
@@ -15,10 +14,18 @@ from gartk.data.prompting import DESCRIBE_QUESTION, IGNORE, PromptTemplate
 from gartk.errors import ConfigError, DataError
 from gartk.models.building import new_weights_as, number_type
 from gartk.models.extractors.views import View, ViewEncoder, Views, views_of
+from gartk.models.part import Part
 from gartk.models.placement import place
 from gartk.models.splice import splice
-from gartk.registry import CONNECTORS, LLMS, MODELS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
-from gartk.structures import CropRule
+from gartk.registry import (
+    CONNECTORS,
+    LLMS,
+    MODELS,
+    PROMPT_ENCODERS,
+    REGION_EXTRACTORS,
+    VISION_BACKBONES,
+    PartRegistry,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
 PartCfg = Mapping[str, Any]
 
-_REGISTRIES = {
+_REGISTRIES: dict[str, PartRegistry[Any]] = {
     "vision": VISION_BACKBONES,
     "connector": CONNECTORS,
     "llm": LLMS,
@@ -56,7 +63,7 @@ class Generated(NamedTuple):
 
 
 @MODELS.register()
-class RegionVLM(nn.Module):
+class RegionVLM(Part):
     """A vision-language model that reads regions of an image next to the image itself.
 
     Order of work: tiles -> patch embeddings (+ prompt embedding) -> tower -> connector -> tokens
@@ -148,20 +155,20 @@ class RegionVLM(nn.Module):
 
     @property
     def _needs(self) -> frozenset[str]:
-        """What the extractor reads; one that does not say so reads the map."""
-        return frozenset(getattr(self.region_extractor, "needs", ("map",)))
+        """What the extractor reads."""
+        return self.region_extractor.needs
 
     def _offer_to_extractor(self) -> dict[str, Any]:
         """What a region extractor may ask about the parts around it, see ``RegionExtractor``."""
         vision = self.vision
-        offer = {
+        offer: dict[str, Any] = {
             "dim": self.llm.hidden_size,
             "tower_dim": vision.embed_dim,
             "tower_out_dim": vision.out_dim,
             "tower_layers": len(vision.blocks()),
             "tower_heads": vision.num_heads,
         }
-        if hasattr(vision.tiler, "for_crops"):
+        if vision.tiler.for_crops() is not None:
             offer["crop_hw"] = crop_tiler(vision.tiler).grid((64, 64)).cell_hw
         return offer
 
@@ -186,7 +193,7 @@ class RegionVLM(nn.Module):
             "template": self.template,
             "max_length": self.max_length,
             "training": training,
-            "crop_rule": getattr(self.region_extractor, "crop_rule", CropRule()) if crops else None,
+            "crop_rule": self.region_extractor.crop_rule if crops else None,
             "tile_images": self.looks_at_images,
         }
 
@@ -216,7 +223,7 @@ class RegionVLM(nn.Module):
             region_ids=self.llm.region_ids,
             regions=batch.regions,
         )
-        positions = self.llm.positions(batch, token_hw=getattr(self.region_extractor, "token_hw", None))
+        positions = self.llm.positions(batch, token_hw=self.region_extractor.token_hw)
         return Inputs(embeddings, batch.attention_mask, positions)
 
     def _local_tokens(self, batch: Batch, maps: list[FeatureMap]) -> Tensor:
@@ -294,9 +301,17 @@ class RegionVLM(nn.Module):
         """The config that rebuilds this model's structure from its own checkpoint alone."""
         cfg: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in self._cfg.items()}
         cfg["type"] = MODELS.name_of(type(self))
-        for name, registry in _REGISTRIES.items():
-            part = getattr(self, name)
-            cfg[name]["type"] = registry.name_of(type(part))
-            if hasattr(part, "saved_cfg"):
-                cfg[name] = {**cfg[name], **part.saved_cfg()}
+        for name, part in self.parts().items():
+            kind = cfg[name]["type"]
+            cfg[name] |= {"type": _REGISTRIES[name].name_of(kind), **part.saved_cfg()}
         return cfg
+
+    def parts(self) -> dict[str, Part]:
+        """Return the parts by their names in a config."""
+        return {
+            "vision": self.vision,
+            "connector": self.connector,
+            "llm": self.llm,
+            "prompt_encoder": self.prompt_encoder,
+            "region_extractor": self.region_extractor,
+        }

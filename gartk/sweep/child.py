@@ -101,7 +101,7 @@ def read_config(folder: Path) -> Config:
     """Read a run's fixed config, and import what the sweep and the config name."""
     from mmengine.config import Config
 
-    from gartk.plugins import import_custom
+    from gartk.custom_imports import import_custom
 
     for entry, place in read_run(folder)["imports"]:
         import_custom({"custom_imports": entry}, place)

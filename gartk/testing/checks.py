@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gartk.errors import ConfigError
+from gartk.models.part import Part
 from gartk.registry import PartRegistry
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Part)
 
 PartSpec = str | Mapping[str, Any] | Callable[..., Any]
 """How a part is named to a contract: a registered name, a config with ``type``, or a class."""
@@ -30,12 +35,15 @@ def as_config(spec: PartSpec) -> dict[str, Any]:
     return dict(spec) if isinstance(spec, Mapping) else {"type": spec}
 
 
-def build_part(registry: PartRegistry, spec: PartSpec, **offer: Any) -> Any:
+def build_part(registry: PartRegistry[T], spec: PartSpec, **offer: Any) -> T:
     """Build a part from arguments that went through pickle, as they do on their way to a worker."""
     arguments = as_config(spec)
     kind = arguments.pop("type", None)
     config = {"type": kind, **pickled(arguments, "The config of a part")}
-    return registry.build(config, offer=offer)
+    try:
+        return registry.build(config, offer=offer)
+    except ConfigError as error:
+        raise ContractViolation(f"The part is built from its config. Got: {error}") from error
 
 
 def pickled(thing: Any, what: str) -> Any:
@@ -46,14 +54,11 @@ def pickled(thing: Any, what: str) -> Any:
         raise ContractViolation(f"{what} can be pickled, for data workers. Got: {error!r}.") from error
 
 
-def build_module(registry: PartRegistry, spec: PartSpec, *, seed: int = 0, **offer: Any) -> nn.Module:
-    """Build a part that has to be a torch module, with seeded weights, in eval mode."""
+def build_module(registry: PartRegistry[M], spec: PartSpec, *, seed: int = 0, **offer: Any) -> M:
+    """Build a part of a model with seeded weights, in eval mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        part = build_part(registry, spec, **offer)
-    require(isinstance(part, nn.Module), "The part is a torch.nn.Module.", type(part).__name__)
-    module: nn.Module = part
-    return module.eval()
+        return build_part(registry, spec, **offer).eval()
 
 
 def require_shape(tensor: Any, shape: tuple[int, ...], what: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gartk.registry import CONNECTORS
 from gartk.testing.checks import (
@@ -20,6 +20,7 @@ from gartk.testing.checks import (
 from gartk.testing.parts import make_grid
 
 if TYPE_CHECKING:
+    from gartk.models.connectors.base import Connector
     from gartk.structures import TileGrid
 
 
@@ -28,8 +29,6 @@ def check_connector(
 ) -> None:
     """Check everything that the model relies on in a connector.
 
-    A connector is a module with ``pool`` (patches per cell side) and ``forward(features, grids)``: packed
-    patches (N, in_dim) to packed cells (N / pool**2, out_dim), see ``gartk.models.connectors.Connector``.
     Its constructor is given ``in_dim`` and ``out_dim`` if it declares them.
 
     Promises: ``pool`` and shapes are true; images do not see each other, also where their tiles differ in
@@ -39,9 +38,7 @@ def check_connector(
     Raises: ContractViolation naming the promise that is broken.
     """
     connector = build_module(CONNECTORS, spec, seed=seed, in_dim=in_dim, out_dim=out_dim)
-    pool: Any = getattr(connector, "pool", None)
-    is_count = isinstance(pool, int) and not isinstance(pool, bool) and pool >= 1
-    require(is_count, "pool is an int of at least 1.", repr(pool))
+    pool = connector.pool
     require(patches_per_side % pool == 0, "patches_per_side of this check is a multiple of pool.", str(pool))
     sides = [patches_per_side, patches_per_side, patches_per_side // 2 // pool * pool or pool]
     grids = [make_grid(1, 1, tile_px=side, patch_px=1, pool=pool, thumbnail="none") for side in sides]
@@ -68,14 +65,14 @@ def check_connector(
     require(half.dtype == torch.bfloat16, "bf16 patches give bf16 cells.", str(half.dtype))
 
 
-def _run(connector: nn.Module, patches: Tensor, grids: list[TileGrid]) -> Tensor:
+def _run(connector: Connector, patches: Tensor, grids: list[TileGrid]) -> Tensor:
     with torch.no_grad():
         cells: Tensor = connector(patches, grids)
     return cells
 
 
 def _check_places(
-    connector: nn.Module, patches: Tensor, grids: list[TileGrid], cells: Tensor, pool: int
+    connector: Connector, patches: Tensor, grids: list[TileGrid], cells: Tensor, pool: int
 ) -> None:
     begin = 0
     for grid in grids:

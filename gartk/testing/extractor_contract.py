@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gartk.data.crops import crop_tiler
+from gartk.models.extractors.base import RegionExtractor
 from gartk.models.extractors.views import View, ViewEncoder, Views, crops_as_view
 from gartk.registry import CONNECTORS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
 from gartk.structures import Crops, FeatureMap, RegionBatch, TileGrid
@@ -31,10 +33,9 @@ _NEEDS = frozenset({"map", "crops", "image"})
 def check_extractor(spec: PartSpec, *, dim: int = 8, seed: int = 0) -> None:
     """Check everything that the model relies on in a region extractor.
 
-    An extractor is a module with ``num_tokens`` (int) and ``forward(maps, regions) -> (K, num_tokens,
-    D)``. One whose ``needs`` name "crops" or "image" is called with ``views`` as a third argument: pictures
-    of this check, and a tower of toy size to encode them. What its constructor declares of the arguments
-    that ``RegionExtractor`` lists is given to it.
+    What its constructor declares of the arguments that ``RegionExtractor`` lists is given to it. One whose
+    ``needs`` name "crops" or "image" is called with ``views``: pictures of this check, and a tower of toy
+    size to encode them.
 
     Promises: ``num_tokens`` is known before forward and true; the output is finite, has the map's
     dtype, and is the same every time; with num_tokens > 0 the gradient reaches every map that has
@@ -98,7 +99,7 @@ class _World:
     def __init__(self, dim: int, seed: int) -> None:
         self.dim, self.seed = dim, seed
         self.dtype = torch.float32
-        self.vision: Any = build_module(VISION_BACKBONES, toy_vision(), seed=seed)
+        self.vision = build_module(VISION_BACKBONES, toy_vision(), seed=seed)
         vision = self.vision
         self.prompt = build_module(
             PROMPT_ENCODERS, "MaskPrompt", embed_dim=vision.embed_dim, patch_px=vision.patch_px
@@ -115,7 +116,7 @@ class _World:
         """What a constructor may ask for, as RegionVLM gives it."""
         return {
             "dim": self.dim,
-            "crop_hw": self.vision.tiler.for_crops().grid((64, 64)).cell_hw,
+            "crop_hw": crop_tiler(self.vision.tiler).grid((64, 64)).cell_hw,
             "tower_dim": self.vision.embed_dim,
             "tower_out_dim": self.vision.out_dim,
             "tower_layers": len(self.vision.blocks()),
@@ -133,7 +134,7 @@ class _World:
         """Draw it anew, always the same."""
         grids = [self.vision.tiler.grid(hw) for hw in _IMAGES_HW]
         regions = make_regions(grids, _COUNTS, seed=self.seed)
-        crops = make_crops(self.vision.tiler.for_crops().grid((64, 64)), len(regions), seed=self.seed)
+        crops = make_crops(crop_tiler(self.vision.tiler).grid((64, 64)), len(regions), seed=self.seed)
         drawn = make_maps(grids, self.dim, seed=self.seed, dtype=self.dtype, requires_grad=requires_grad)
         crops.pixels = crops.pixels.to(self.dtype).requires_grad_(requires_grad)
         pixels = [tiles.to(self.dtype) for tiles in make_pixels(grids, seed=self.seed)]
@@ -141,43 +142,34 @@ class _World:
         return _Scene(drawn, regions, pixels, grids, crops, encoder)
 
 
-def _call(extractor: nn.Module, scene: _Scene) -> Tensor:
+def _call(extractor: RegionExtractor, scene: _Scene) -> Tensor:
     regions = scene.regions
     images = View(scene.pixels, scene.grids, regions)
     views = Views(images, crops_as_view(scene.crops, regions), regions, scene.encoder)
-    tokens: Tensor = extractor(scene.maps, regions, *(() if _needs(extractor) <= {"map"} else (views,)))
+    tokens: Tensor = extractor(scene.maps, regions, *(() if extractor.needs <= {"map"} else (views,)))
     return tokens
 
 
-def _run(extractor: nn.Module, scene: _Scene) -> Tensor:
+def _run(extractor: RegionExtractor, scene: _Scene) -> Tensor:
     with torch.no_grad():
         return _call(extractor, scene)
 
 
-def _num_tokens(extractor: nn.Module) -> int:
-    tokens: Any = extractor.num_tokens
-    return int(tokens)
-
-
-def _needs(extractor: nn.Module) -> frozenset[str]:
-    return frozenset(getattr(extractor, "needs", ("map",)))
-
-
-def _check_attributes(extractor: nn.Module) -> None:
-    tokens = getattr(extractor, "num_tokens", None)
+def _check_attributes(extractor: RegionExtractor) -> None:
+    tokens = extractor.num_tokens
     is_count = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= 0
     require(is_count, "num_tokens is an int of at least 0, set by the constructor.", repr(tokens))
-    needs = _needs(extractor)
+    needs = extractor.needs
     require(needs <= _NEEDS, f"needs names some of {sorted(_NEEDS)}.", str(sorted(needs)))
-    picture: Any = getattr(extractor, "token_hw", None)
+    picture = extractor.token_hw
     if picture is not None:
         fits = len(picture) == 2 and picture[0] * picture[1] == tokens
         require(fits, "token_hw is None or the rows and columns of num_tokens.", repr(picture))
 
 
-def _check_output(extractor: nn.Module, scene: _Scene, dim: int) -> None:
+def _check_output(extractor: RegionExtractor, scene: _Scene, dim: int) -> None:
     tokens = _run(extractor, scene)
-    require_shape(tokens, (len(scene.regions), _num_tokens(extractor), dim), "The output (K, num_tokens, D)")
+    require_shape(tokens, (len(scene.regions), extractor.num_tokens, dim), "The output (K, num_tokens, D)")
     _require_dtype(tokens, scene, "The output")
     require_finite(tokens, "The output")
     require_same(tokens, _run(extractor, scene), "The same input gives the same output in eval mode.")
@@ -188,7 +180,7 @@ def _require_dtype(tokens: Tensor, scene: _Scene, what: str) -> None:
     require(tokens.dtype == wanted, f"{what} has the dtype of the maps.", str(tokens.dtype))
 
 
-def _check_order_and_independence(extractor: nn.Module, scene: _Scene) -> None:
+def _check_order_and_independence(extractor: RegionExtractor, scene: _Scene) -> None:
     tokens = _run(extractor, scene)
     turned: list[int] = []
     for image in range(len(scene.maps)):
@@ -209,31 +201,31 @@ def _check_order_and_independence(extractor: nn.Module, scene: _Scene) -> None:
         )
 
 
-def _check_no_regions(extractor: nn.Module, scene: _Scene, dim: int) -> None:
-    if not _needs(extractor) <= {"map"}:
+def _check_no_regions(extractor: RegionExtractor, scene: _Scene, dim: int) -> None:
+    if not extractor.needs <= {"map"}:
         return  # the model does not call it then
     tokens = _run(extractor, scene.with_regions([]))
-    require_shape(tokens, (0, _num_tokens(extractor), dim), "The output for no regions")
+    require_shape(tokens, (0, extractor.num_tokens, dim), "The output for no regions")
     _require_dtype(tokens, scene, "The output for no regions")
 
 
-def _check_unneeded_maps(extractor: nn.Module, scene: _Scene) -> None:
-    if "map" not in _needs(extractor):
+def _check_unneeded_maps(extractor: RegionExtractor, scene: _Scene) -> None:
+    if "map" not in extractor.needs:
         promise = "Maps that are not in needs change nothing when they are left out."
         require_same(_run(extractor, replace(scene, maps=[])), _run(extractor, scene), promise)
 
 
-def _check_gradient(extractor: nn.Module, scene: _Scene, seed: int) -> None:
-    if _num_tokens(extractor) == 0:
+def _check_gradient(extractor: RegionExtractor, scene: _Scene, seed: int) -> None:
+    if extractor.num_tokens == 0:
         return
     tokens = _call(extractor, scene)
     weights = torch.randn(tokens.shape, generator=torch.Generator().manual_seed(seed))
     (tokens * weights).sum().backward()
-    if "map" in _needs(extractor):
+    if "map" in extractor.needs:
         for number, feature_map in enumerate(scene.maps):
             gradient = feature_map.data.grad
             _require_gradient(gradient, "The gradient reaches every map that has regions.", f"map {number}")
-    if "crops" in _needs(extractor):
+    if "crops" in extractor.needs:
         for number in range(len(scene.crops)):
             every = scene.crops.pixels.grad
             gradient = None if every is None else every[number]
@@ -248,7 +240,7 @@ def _require_gradient(gradient: Tensor | None, promise: str, where: str) -> None
         require_finite(gradient, f"The gradient at {where}")
 
 
-def _check_bf16(extractor: nn.Module, scene: _Scene) -> None:
+def _check_bf16(extractor: RegionExtractor, scene: _Scene) -> None:
     tokens = _run(extractor.to(torch.bfloat16), scene)
     require(tokens.dtype == torch.bfloat16, "bf16 maps give bf16 tokens.", str(tokens.dtype))
     require_finite(tokens, "The output for bf16 maps")

@@ -7,8 +7,9 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from gartk.models.prompts.base import PromptEncoder
 from gartk.registry import PROMPT_ENCODERS
 from gartk.structures import RegionBatch, TileGrid
 from gartk.testing.checks import PartSpec, build_module, require, require_close, require_finite, require_shape
@@ -27,14 +28,13 @@ def check_prompt_encoder(
 ) -> None:
     """Check everything that the model relies on in a prompt encoder.
 
-    A prompt encoder is a module with ``forward(regions, grids) -> (N, embed_dim)`` for the packed
-    patches of all images, or None where it adds nothing at all. Its constructor is given ``embed_dim``
-    and ``patch_px`` if it declares them. One with ``mode == 'identity'`` tells the first region of an
-    image from the second; for others the order of regions does not count.
+    Its constructor is given ``embed_dim`` and ``patch_px`` if it declares them. One with
+    ``mode == 'identity'`` tells the first region of an image from the second; for others the order of
+    regions does not count.
 
-    Promises: exactly zero at the start of training; the gradient reaches its parameters, and one
-    step makes it see regions; any number of regions, none included; the weights' dtype is kept; the
-    same input gives the same output.
+    Promises: ``enters_tower`` says whether it adds anything; exactly zero at the start of training; the
+    gradient reaches its parameters, and one step makes it see regions; any number of regions, none
+    included; the weights' dtype is kept; the same input gives the same output.
 
     Args:
         spec: a registered name, a config with ``type``, or the class itself.
@@ -45,10 +45,10 @@ def check_prompt_encoder(
     encoder = build_module(PROMPT_ENCODERS, spec, seed=seed, embed_dim=embed_dim, patch_px=patch_px)
     grids = [*ragged_grids(), make_grid(1, 1, tile_px=24, thumbnail="none")]
     regions = make_regions(grids, _COUNTS, seed=seed)
-    start = encoder(regions, grids)
-    if start is None:
+    if not encoder.enters_tower:
         _check_adds_nothing(encoder, regions, grids)
         return
+    start = encoder(regions, grids)
     shape = (sum(grid.num_patches for grid in grids), embed_dim)
     require_shape(start, shape, "The output (N, embed_dim)")
     require(not bool(start.any()), "The output is exactly zero at the start of training.")
@@ -67,7 +67,7 @@ def check_prompt_encoder(
     require(half.dtype == torch.bfloat16, "The output has the dtype of the weights.", str(half.dtype))
 
 
-def _run(encoder: nn.Module, regions: RegionBatch, grids: Sequence[TileGrid]) -> Tensor:
+def _run(encoder: PromptEncoder, regions: RegionBatch, grids: Sequence[TileGrid]) -> Tensor:
     with torch.no_grad():
         output = encoder(regions, list(grids))
     require(output is not None, "An encoder that gives a tensor once gives one always.", "None")
@@ -75,17 +75,16 @@ def _run(encoder: nn.Module, regions: RegionBatch, grids: Sequence[TileGrid]) ->
     return result
 
 
-def _check_adds_nothing(encoder: nn.Module, regions: RegionBatch, grids: list[TileGrid]) -> None:
+def _check_adds_nothing(encoder: PromptEncoder, regions: RegionBatch, grids: list[TileGrid]) -> None:
     count = sum(p.numel() for p in encoder.parameters())
-    require(count == 0, "An encoder that gives None has no parameters to train.", f"{count} numbers")
-    require(
-        encoder(select_regions(regions, []), grids) is None,
-        "An encoder that gives None once gives it always.",
-    )
+    require(count == 0, "An encoder that does not enter the tower has nothing to train.", f"{count} numbers")
+    for keep in ([], list(range(len(regions)))):
+        nothing = encoder(select_regions(regions, keep), grids) is None
+        require(nothing, "An encoder that does not enter the tower gives None.")
 
 
 def _check_learns(
-    encoder: nn.Module, regions: RegionBatch, grids: list[TileGrid], start: Tensor, seed: int
+    encoder: PromptEncoder, regions: RegionBatch, grids: list[TileGrid], start: Tensor, seed: int
 ) -> None:
     weights = torch.randn(start.shape, generator=torch.Generator().manual_seed(seed))
     require(start.requires_grad, "The output depends on trainable parameters.")
@@ -103,25 +102,27 @@ def _check_learns(
     require(moved, "After one step the output is no longer zero.")
 
 
-def _fill(encoder: nn.Module, seed: int) -> None:
+def _fill(encoder: PromptEncoder, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
 
 
-def _check_order(encoder: nn.Module, regions: RegionBatch, grids: list[TileGrid]) -> None:
+def _check_order(encoder: PromptEncoder, regions: RegionBatch, grids: list[TileGrid]) -> None:
     turned: list[int] = []
     for image in range(len(grids)):
         turned += torch.nonzero(regions.image_index == image).flatten().flip(0).tolist()
     straight, moved = _run(encoder, regions, grids), _run(encoder, select_regions(regions, turned), grids)
-    if getattr(encoder, "mode", "union") == "identity":
+    if encoder.mode == "identity":
         require(not torch.equal(straight, moved), "An encoder of mode 'identity' tells the order of regions.")
     else:
         require_close(straight, moved, "The order of regions does not count.")
 
 
-def _check_footprint(encoder: nn.Module, regions: RegionBatch, grids: list[TileGrid], patch_px: int) -> None:
+def _check_footprint(
+    encoder: PromptEncoder, regions: RegionBatch, grids: list[TileGrid], patch_px: int
+) -> None:
     ends = torch.cat([regions.prompt_index[1:] == 0, torch.ones(1, dtype=torch.bool)])
     last = torch.nonzero(ends).flatten().tolist()
     others = [i for i in range(len(regions)) if i not in last]

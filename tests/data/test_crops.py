@@ -20,7 +20,7 @@ from gartk.errors import ConfigError, DataError
 from gartk.geometry import crop_box_px
 from gartk.models.llms.causal_lm import add_prompt_tokens, load_tokenizer
 from gartk.regions import Region
-from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens
+from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Tiler
 from gartk.testing.toy import toy_chat, toy_sample
 
 TIGHT, FOCAL = CropRule(), CropRule(context_scale=3.0, min_side_px=48.0)
@@ -120,13 +120,15 @@ def test_no_regions_give_no_crops_in_the_shapes_of_some() -> None:
     assert len(crops) == 0
 
 
-class Bare:
-    """A tiler without for_crops."""
+class Bare(AnyResTiler):
+    """A tiler that cannot cut crops, as those of the base class."""
+
+    for_crops = Tiler.for_crops  # type: ignore[assignment]
 
 
 def test_a_tiler_that_cannot_cut_crops_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"Bare cannot cut them.*for_crops"):
-        crop_tiler(Bare())  # type: ignore[arg-type]
+        crop_tiler(Bare(56))
 
 
 class TwoTiles(AnyResTiler):

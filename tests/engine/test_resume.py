@@ -58,6 +58,7 @@ def test_weights_have_the_models_own_names_and_tied_ones_stand_once(run, tmp_pat
     files = {p.name for p in (tmp_path / "run" / "iter_000008").iterdir()}
     assert files == {
         "model.safetensors",
+        "config.json",
         "config.py",
         "optimizer.safetensors",
         "train_state.json",

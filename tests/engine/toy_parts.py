@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from gartk.data.base import RegionDataset
+from gartk.models.region_vlm import RegionVLM
 from gartk.registry import DATASETS, MODELS
 from gartk.structures import Batch, EncodedSample, Sample, TileGrid, Turn
 
@@ -37,7 +41,7 @@ class ToyProcessor:
 
 
 @DATASETS.register(name="toy.Numbers")
-class Numbers:
+class Numbers(RegionDataset):
     """Sample i is the number i; reading it may take a while, fail, or kill the process."""
 
     def __init__(self, *, size: int = 37, fail_at: int | None = None, seconds: float = 0.0) -> None:
@@ -58,18 +62,38 @@ class Numbers:
         return Sample(image=None, regions=[], turns=turns, id=str(index))  # type: ignore[arg-type]
 
 
+class ToyTokenizer:
+    """No text, and nothing to save."""
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Do nothing."""
+
+
+class ToyDecoder(nn.Module):
+    """What the engine asks a language model for."""
+
+    tokenizer = ToyTokenizer()
+
+    def output_weight(self) -> None:
+        """Return no head."""
+
+
 @MODELS.register(name="toy.Model")
-class ToyModel(nn.Module):
-    """Predicts tokens from the image; the output matrix is the embedding (tied)."""
+class ToyModel(RegionVLM):
+    """Predicts tokens from the image; the output matrix is the embedding (tied). It has no parts."""
 
     def __init__(self, *, dropout: float = 0.3, die_at: int = -1, nan_at: int = -1) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
+        self.llm = ToyDecoder()
         self.vision = nn.Sequential(nn.Flatten(), nn.Linear(48, WIDTH), nn.LayerNorm(WIDTH))
         self.embed = nn.Embedding(20, WIDTH)
         self.head = nn.Linear(WIDTH, 20, bias=False)
         self.head.weight = self.embed.weight
         self.dropout = nn.Dropout(dropout)
         self.calls, self.die_at, self.nan_at = 0, die_at, nan_at
+
+    def saved_cfg(self) -> dict[str, Any]:
+        return {"type": "toy.Model", "llm": {}}
 
     def make_processor(self, *, training: bool = False) -> ToyProcessor:
         return ToyProcessor()

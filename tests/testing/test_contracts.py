@@ -12,7 +12,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from gartk.data.base import RegionDataset
 from gartk.data.tiling import AnyResTiler
+from gartk.models.extractors import RegionExtractor
+from gartk.models.prompts import PromptEncoder
 from gartk.regions import Region
 from gartk.registry import DATASETS, PROMPT_ENCODERS, REGION_EXTRACTORS, SEGMENTERS, TILERS
 from gartk.structures import RegionBatch, Sample, TileGrid, Turn
@@ -62,7 +65,7 @@ def test_registered_dataset_keeps_the_contract(name: str, tmp_path: Path) -> Non
     check_dataset({"type": name, **_dataset_arguments(name, tmp_path)})
 
 
-class FaultyExtractor(nn.Module):
+class FaultyExtractor(RegionExtractor):
     """A right extractor (the mean over the map, times the box's area) with one fault at a time."""
 
     def __init__(self, *, fault: str = "") -> None:
@@ -119,7 +122,7 @@ def test_contract_lets_an_error_for_no_regions_through() -> None:
         check_extractor({"type": FaultyExtractor, "fault": "empty"})
 
 
-class FaultyCropExtractor(nn.Module):
+class FaultyCropExtractor(RegionExtractor):
     """A right extractor of another package that needs crops (their mean cell), with one fault at a time."""
 
     num_tokens = 1
@@ -163,7 +166,7 @@ def test_contract_names_the_promise_that_an_extractor_of_crops_breaks(fault: str
         check_extractor({"type": FaultyCropExtractor, "fault": fault})
 
 
-class FaultyPrompt(nn.Module):
+class FaultyPrompt(PromptEncoder):
     """A right prompt encoder (the share of a patch under masks, times a weight) with one fault at a time."""
 
     def __init__(self, *, embed_dim: int, patch_px: int, fault: str = "") -> None:
@@ -205,7 +208,7 @@ def test_contract_names_the_promise_that_a_prompt_encoder_breaks(fault: str, pro
         check_prompt_encoder({"type": FaultyPrompt, "fault": fault}, footprint="mask")
 
 
-class FaultyDataset:
+class FaultyDataset(RegionDataset):
     """Two right samples with one fault at a time."""
 
     def __init__(self, *, fault: str = "") -> None:

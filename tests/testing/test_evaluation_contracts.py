@@ -109,7 +109,7 @@ def test_a_good_chat_model_passes_and_one_that_differs_each_time_if_that_is_said
         (Secretive, "about of a chat model is made of JSON"),
         (Silent, "A reply is a text, or None with the problem"),
         (Counting, "Threads get the replies to their own questions"),
-        (RulesJudge, "A chat model is a ChatModel"),
+        (RulesJudge, "is no ChatModel"),
     ],
 )
 def test_a_broken_chat_model_is_found(part: type, says: str) -> None:

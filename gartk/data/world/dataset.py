@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gartk.data.base import RegionDataset
 from gartk.data.world.attributes import HELD_OUT_SCENE_RATE, SPLITS, Split, check_split
 from gartk.data.world.builders import Builder, grid, scatter, surfaces
 from gartk.data.world.scene import KINDS, Kind, Scene
@@ -92,7 +93,7 @@ def _check_tasks(tasks: Mapping[str, float] | Sequence[str] | None) -> dict[str,
 
 
 @DATASETS.register()
-class RegionWorldDataset:
+class RegionWorldDataset(RegionDataset):
     """Samples of RegionWorld, each a function of its index alone.
 
     Args:

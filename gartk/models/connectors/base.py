@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from gartk.errors import ConfigError
+from gartk.models.part import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from gartk.structures import TileGrid
 
 
-class Connector(nn.Module, ABC):
+class Connector(Part):
     """Turns the tower's patches into cells of the language model's width.
 
     ``pool`` is the number of patches on a cell's side, as the tiler of the tower says it too.

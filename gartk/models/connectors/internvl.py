@@ -63,5 +63,5 @@ class InternVLConnector(Connector):
         return self.projector(patches_by_cell(features, grids, self.pool).flatten(1))
 
     def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this connector without its source checkpoint."""
+        """Return what rebuilds this connector: the activation that its source named."""
         return {"pretrained": None, "activation": self._activation}

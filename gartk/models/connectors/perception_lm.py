@@ -61,7 +61,3 @@ class PerceptionLMConnector(Connector):
                 )
             cells.append(self.projector(planes.flatten(1, 2)).flatten(0, 1))
         return torch.cat(cells)
-
-    def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this connector without its source checkpoint."""
-        return {"pretrained": None}

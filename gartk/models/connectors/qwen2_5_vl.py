@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLPatchMerger
 
@@ -39,7 +39,3 @@ class Qwen2_5_VLConnector(Connector):
     def forward(self, features: Tensor, grids: Sequence[TileGrid]) -> Tensor:
         """Merge the patches of each cell."""
         return self.merger(patches_by_cell(features, grids, self.pool).flatten(0, 1))
-
-    def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this connector without its source checkpoint."""
-        return {"pretrained": None}

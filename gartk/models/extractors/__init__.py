@@ -6,5 +6,14 @@ from gartk.models.extractors.gated_cross_attention import GatedCrossAttentionCro
 from gartk.models.extractors.no_local import NoLocal
 from gartk.models.extractors.roi_align_replay import RoIAlignReplay
 from gartk.models.extractors.roi_pool import RoIPool
+from gartk.models.extractors.views import Views
 
-__all__ = ["Crop", "GatedCrossAttentionCrop", "NoLocal", "RegionExtractor", "RoIAlignReplay", "RoIPool"]
+__all__ = [
+    "Crop",
+    "GatedCrossAttentionCrop",
+    "NoLocal",
+    "RegionExtractor",
+    "RoIAlignReplay",
+    "RoIPool",
+    "Views",
+]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from torch import nn
-
+from gartk.models.part import Part
 from gartk.structures import CropRule
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 Need = Literal["map", "image", "crops"]
 
 
-class RegionExtractor(nn.Module, ABC):
+class RegionExtractor(Part):
     """Gives the local tokens of every region.
 
     ``num_tokens`` is known before the forward pass, since the placeholders are written by the

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from gartk.errors import DataError
-from gartk.models.prompts.null import NullPrompt
 from gartk.structures import RegionBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gartk.models.connectors.base import Connector
+    from gartk.models.prompts.base import PromptEncoder
     from gartk.models.vision.base import VisionBackbone
     from gartk.models.vision.prompt_hook import Change
     from gartk.structures import Batch, Crops, TileGrid
@@ -45,8 +46,8 @@ class ViewEncoder(NamedTuple):
     """Tower, prompts and connector of a model: the same weights for whole images and for crops."""
 
     vision: VisionBackbone
-    prompt_encoder: Any
-    connector: Any
+    prompt_encoder: PromptEncoder
+    connector: Connector
 
     def patches(self, view: View, behind_layers: Sequence[Change] = ()) -> Tensor:
         """Encode pictures with their prompts, up to the connector: packed patches (N, out_dim).
@@ -58,7 +59,7 @@ class ViewEncoder(NamedTuple):
 
     def prompts_enter(self) -> bool:
         """Whether the tower sees any prompt at all."""
-        return not isinstance(self.prompt_encoder, NullPrompt)
+        return self.prompt_encoder.enters_tower
 
     def cells(self, patches: Tensor, grids: Sequence[TileGrid]) -> Tensor:
         """Project packed patches to packed cells (N / pool**2, D)."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from tokenizers import AddedToken
-from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig
 
 from gartk.errors import CheckpointError, ConfigError
@@ -19,6 +18,7 @@ from gartk.models.building import (
     check_attention,
     checkpoint_activations,
 )
+from gartk.models.llms.base import LanguageModel
 from gartk.models.weights import (
     CONFIG_NAME,
     TOKENIZER_NAME,
@@ -33,7 +33,7 @@ from gartk.registry import LLMS
 from gartk.structures import ChatFormat, PromptTokens
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedTokenizerBase
 
     from gartk.structures import Batch
@@ -51,7 +51,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
 @LLMS.register()
-class CausalLM(nn.Module):
+class CausalLM(LanguageModel):
     """A decoder with 1-D positions, read and generated from embeddings.
 
     Either ``pretrained`` names a checkpoint (of a language model, or of a multimodal model whose
@@ -183,8 +183,13 @@ class CausalLM(nn.Module):
         kept = [i for i in ids.tolist() if i not in self._markup]
         return str(self.tokenizer.decode(kept, skip_special_tokens=False)).strip()
 
+    def output_weight(self) -> nn.Parameter:
+        """Return the matrix of the output head."""
+        weight: nn.Parameter = self.lm.get_output_embeddings().weight
+        return weight
+
     def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this model without its source checkpoint."""
+        """Return what rebuilds this model: its config, and the tokenizer of the checkpoint."""
         config = self.lm.config.to_diff_dict()
         config["model_type"] = self.lm.config.model_type
         config["tie_word_embeddings"] = bool(self.lm.config.tie_word_embeddings)

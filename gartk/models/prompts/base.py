@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import nn
 
 from gartk.errors import ConfigError, RegionError
+from gartk.models.part import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 PromptMode = Literal["union", "identity"]
 
 
-class PromptEncoder(nn.Module, ABC):
+class PromptEncoder(Part):
     """Turns regions into an embedding of every patch, zero at initialisation.
 
     ``mode="union"`` (as released) lays all regions of an image over each other: the tower sees
     where prompts are, not which is which. ``mode="identity"`` gives region i channels of its own,
     for up to ``num_identities`` regions.
+
+    A constructor is given what it declares of ``embed_dim`` (width of the tower's patches) and
+    ``patch_px`` (pixels on the side of a patch). ``enters_tower`` says whether it adds anything at all.
     """
 
-    def __init__(self, *, mode: PromptMode, num_identities: int) -> None:
+    enters_tower: bool = True
+
+    def __init__(self, *, mode: PromptMode = "union", num_identities: int = 16) -> None:
         super().__init__()
         if mode not in ("union", "identity"):
             raise ConfigError(f"{type(self).__name__}: mode must be 'union' or 'identity'; got {mode!r}.")
@@ -38,7 +43,8 @@ class PromptEncoder(nn.Module, ABC):
     def forward(self, regions: RegionBatch, grids: Sequence[TileGrid]) -> Tensor | None:
         """Embed the prompts of all images: (N, embed_dim) for all packed patches, or None.
 
-        The order of patches is that of ``VisionBackbone``: image by image, tile by tile, raster.
+        The order of patches is that of ``VisionBackbone``: image by image, tile by tile, raster. The dtype
+        is that of the weights.
         """
 
     def slot_planes(self, planes: Tensor, prompt_index: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -66,7 +66,3 @@ class MaskPrompt(PromptEncoder):
             planes = [plane.repeat_interleave(self.in_planes, 1) for plane in planes]
         alike = [torch.cat(list(same)) for _, same in groupby(planes, lambda plane: plane.shape[-2:])]
         return torch.cat([self.conv(p.to(dtype)).flatten(2).transpose(1, 2).flatten(0, 1) for p in alike])
-
-    def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this encoder without its source checkpoint."""
-        return {"pretrained": None}

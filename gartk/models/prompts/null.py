@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from torch import nn
-
+from gartk.models.prompts.base import PromptEncoder
 from gartk.registry import PROMPT_ENCODERS
 
 if TYPE_CHECKING:
@@ -14,12 +13,17 @@ if TYPE_CHECKING:
 
 
 @PROMPT_ENCODERS.register()
-class NullPrompt(nn.Module):
+class NullPrompt(PromptEncoder):
     """Adds nothing to the patches; regions reach the model only through their local tokens.
 
     Source: rows 5 to 7 of the paper's Table 9.
     """
 
+    enters_tower = False
+
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, regions: RegionBatch, grids: Sequence[TileGrid]) -> None:
-        """Give no embedding."""
+        """Return no embedding."""
         return

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import nn
-
 from gartk.errors import ConfigError
 from gartk.geometry import raster_to_merge_block, tokens_to_map
+from gartk.models.part import Part
 from gartk.models.vision.prompt_hook import added_to_patches
 from gartk.structures import FeatureMap, VisualFeatures
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from gartk.models.vision.prompt_hook import Change
     from gartk.structures import TileGrid, Tiler
 
 
-class VisionBackbone(nn.Module, ABC):
+class VisionBackbone(Part):
     """Encodes tiles to patch features and lays projected cells out as tokens and a map.
 
     Patches of a batch are packed: image by image, tile by tile (the thumbnail in its place), in raster

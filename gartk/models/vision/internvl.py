@@ -97,7 +97,7 @@ class InternVLVision(VisionBackbone):
         return hidden[:, 1:].flatten(0, 1)
 
     def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this tower without its source checkpoint."""
+        """Return what rebuilds this tower: its config."""
         config = self.tower.config.to_diff_dict()
         for key in ("transformers_version", "architectures", "dtype", "model_type", "_name_or_path"):
             config.pop(key, None)

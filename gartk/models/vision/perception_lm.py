@@ -96,7 +96,7 @@ class PerceptionLMVision(VisionBackbone):
         return hidden[:, self._num_prefix :].flatten(0, 1)
 
     def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this tower without its source checkpoint."""
+        """Return what rebuilds this tower: its config."""
         config = self.tower.config
         model_args = dict(config.model_args or {})
         return {"pretrained": None, "architecture": config.architecture, "model_args": model_args}

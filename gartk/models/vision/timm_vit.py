@@ -117,7 +117,7 @@ class TimmViT(VisionBackbone):
         return patches
 
     def saved_cfg(self) -> dict[str, Any]:
-        """Constructor arguments that rebuild this tower without its source file."""
+        """Return what rebuilds this tower: what it read from its file or from timm's list."""
         return {"pretrained_file": None, "tile_px": self._tile_px, **self._normalisation}
 
 

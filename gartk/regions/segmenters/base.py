@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_SEGMENTER = "GrabCutSegmenter"
 
 
-@runtime_checkable
-class Segmenter(Protocol):
+class Segmenter(ABC):
     """Turns clicked points, and a box if there is one, into a mask.
 
     ``rough`` says that its masks are guesses that are often wrong, so that regions made from them
@@ -24,6 +24,7 @@ class Segmenter(Protocol):
 
     rough: bool
 
+    @abstractmethod
     def segment(
         self,
         image: NDArray[np.uint8],
@@ -37,11 +38,10 @@ class Segmenter(Protocol):
         Shapes: image (H, W, 3); points (P, 2) of (x, y); labels (P,), 1 inside and 0 outside; box
         (x0, y0, x1, y1), maximum exclusive; returns (H, W). Units: pixels of the image.
         """
-        ...
 
 
 def build_segmenter(spec: Segmenter | str | Mapping[str, Any] | None = None) -> Segmenter:
-    """Give the segmenter that a name, a config dict or nothing (the default) stands for.
+    """Return the segmenter that a name, a config dict or nothing (the default) stands for.
 
     Raises: ConfigError if the name is unknown, an argument does not fit or it is no segmenter.
     """
@@ -53,7 +53,7 @@ def build_segmenter(spec: Segmenter | str | Mapping[str, Any] | None = None) -> 
     if not isinstance(built, Segmenter):
         raise ConfigError(
             f"{type(built).__name__} is no segmenter:"
-            " it needs segment(image, *, points, labels, box) and 'rough'."
+            " derive it from Segmenter, with segment(image, *, points, labels, box) and 'rough'."
         )
     return built
 

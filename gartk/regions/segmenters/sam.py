@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gartk.errors import ConfigError
+from gartk.regions.segmenters.base import Segmenter
 from gartk.registry import SEGMENTERS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @SEGMENTERS.register()
-class SamSegmenter:
+class SamSegmenter(Segmenter):
     """Segment with a SAM checkpoint; loaded at the first call and kept.
 
     Args:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gartk.errors import ConfigError
 from gartk.geometry import box_norm_to_cells, mask_coverage
+from gartk.models.extractors import RegionExtractor, Views
 from gartk.ops.roi import roi_align
 from gartk.structures import FeatureMap, RegionBatch
 
 _EPS = 1e-6
 
 
-class MaskedReplay(nn.Module):
+class MaskedReplay(RegionExtractor):
     """RoI-align the map inside a region's box, and weight each output cell by the mask's share of it.
 
     A plain replay hands the language model everything inside the box, neighbours and background
@@ -55,8 +58,8 @@ class MaskedReplay(nn.Module):
         self.backend = backend
         self.num_tokens = output_size * output_size
 
-    def forward(self, maps: list[FeatureMap], regions: RegionBatch) -> Tensor:
-        """Give the tokens of every region, in the maps' dtype; weighted in float32."""
+    def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
+        """Return the tokens of every region, in the maps' dtype; weighted in float32."""
         data = maps[0].data
         if len(regions) == 0:
             return data.new_zeros((0, self.num_tokens, data.shape[0]))
@@ -66,7 +69,7 @@ class MaskedReplay(nn.Module):
         tokens = cells * self._weights(maps, regions, boxes)
         return tokens.flatten(2).transpose(1, 2).to(data.dtype)
 
-    def _weights(self, maps: list[FeatureMap], regions: RegionBatch, boxes: Tensor) -> Tensor:
+    def _weights(self, maps: Sequence[FeatureMap], regions: RegionBatch, boxes: Tensor) -> Tensor:
         """Weight of every output cell of every region, (K, 1, output_size, output_size)."""
         covers = [mask_coverage(own, m.grid) for own, m in zip(regions.masks, maps, strict=True)]
         places = zip(regions.image_index.tolist(), regions.prompt_index.tolist(), strict=True)

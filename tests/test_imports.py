@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,33 @@ def _why_wrong(root: Path, own: str, place: Place, found: Found) -> str | None:
     return None if found.typing_only else f"imports {named}, which stands above it"
 
 
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """Return what every file of ``root/gartk`` imports of the others, those under TYPE_CHECKING too."""
+    packages: dict[str, str] = {}
+    trees: dict[str, ast.Module] = {}
+    for path in sorted((root / "gartk").rglob("*.py")):
+        dotted = path.relative_to(root).with_suffix("").parts
+        is_package = dotted[-1] == "__init__"
+        module = ".".join(dotted[:-1] if is_package else dotted)
+        packages[module] = module if is_package else module.rpartition(".")[0]
+        trees[module] = ast.parse(path.read_text(encoding="utf-8"))
+    graph: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        named = imports_of(tree, packages[module])
+        found = {f"{f.module}.{f.name}" if f"{f.module}.{f.name}" in trees else f.module for f in named}
+        graph[module] = (found & set(trees)) - {module}
+    return graph
+
+
+def circle(root: Path) -> list[str]:
+    """Return the files of one import circle, in order, or [] where there is none."""
+    try:
+        list(TopologicalSorter(import_graph(root)).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
 def _exists(root: Path, module: str) -> bool:
     path = root.joinpath("gartk", *module.split("."))
     return path.is_dir() or path.with_suffix(".py").is_file()
@@ -208,6 +236,26 @@ def plant(root: Path, files: dict[str, str]) -> Path:
 
 def test_imports_go_one_way(repo_root: Path) -> None:
     assert violations(repo_root) == []
+
+
+def test_no_files_import_each_other_in_a_circle(repo_root: Path) -> None:
+    assert circle(repo_root) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from gartk.data import tiling",
+        "def f():\n    from gartk.data.tiling import x",
+        "if TYPE_CHECKING:\n    from gartk.data.tiling import x",
+        "from . import tiling",
+    ],
+)
+def test_a_planted_circle_is_found_inside_one_folder(tmp_path: Path, back: str) -> None:
+    files = {"gartk/data/tiling.py": "from gartk.data import bad", "gartk/data/bad.py": back}
+    files["gartk/data/__init__.py"] = ""
+    found = circle(plant(tmp_path, files))
+    assert set(found) == {"gartk.data.tiling", "gartk.data.bad"}
 
 
 def test_the_table_names_only_what_exists(repo_root: Path) -> None:

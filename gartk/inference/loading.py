@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from gartk.checkpoints import Checkpoint
 from gartk.checkpoints.checkpoint import with_switches
-from gartk.config import load_config
 from gartk.errors import ConfigError
 from gartk.models.building import number_type
 from gartk.models.placement import chosen_device, put
@@ -57,6 +56,8 @@ def _from_config(
     dtype: str | torch.dtype | None,
     release_compat: Mapping[str, bool] | None,
 ) -> RegionVLM:
+    from gartk.config import load_config  # brings MMEngine
+
     cfg = load_config(source, cfg_options)
     if "model" not in cfg:
         raise ConfigError(f"The config {source} has no 'model'.")

@@ -170,7 +170,7 @@ def test_a_segmenter_takes_arguments_and_is_built_once(
 
 
 NOT_NEEDED = (
-    *("datasets", "sklearn", "matplotlib", "openai", "supervision", "mmengine.runner", "mmengine.model"),
+    *("datasets", "sklearn", "matplotlib", "openai", "supervision", "mmengine"),
     *("gartk.evaluation", "gartk.sweep", "gartk.engine.runner", "gartk.data.world", "gartk.testing"),
 )
 

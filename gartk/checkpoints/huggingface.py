@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import save_torch_state_dict
 from transformers import PreTrainedConfig
 
 from gartk.checkpoints.checkpoint import Checkpoint, CheckpointFormat, Content, model_cfg, write_config
@@ -48,6 +47,8 @@ class HuggingFaceFormat(CheckpointFormat):
 
     def write(self, content: Content, folder: Path, *, max_shard_size: str) -> list[str]:
         """Write a folder."""
+        from huggingface_hub import save_torch_state_dict
+
         folder.mkdir(parents=True, exist_ok=True)
         save_torch_state_dict(content.state, folder, max_shard_size=max_shard_size, metadata={"format": "pt"})
         model = content.model

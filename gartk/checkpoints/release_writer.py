@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from huggingface_hub import save_torch_state_dict
 
 from gartk.checkpoints.checkpoint import SHARD_SIZE, Checkpoint, Content, copy_small_files, write_config
 from gartk.checkpoints.release_reader import (
@@ -24,11 +23,7 @@ from gartk.checkpoints.release_reader import (
     to_release,
 )
 from gartk.errors import CheckpointError
-from gartk.models.connectors.perception_lm import PerceptionLMConnector
-from gartk.models.extractors.roi_align_replay import RoIAlignReplay
-from gartk.models.llms.causal_lm import CausalLM, load_tokenizer
-from gartk.models.prompts.mask import MaskPrompt
-from gartk.models.vision.perception_lm import PerceptionLMVision
+from gartk.models.llms.causal_lm import load_tokenizer
 from gartk.models.weights import CONFIG_NAME, read_config
 
 if TYPE_CHECKING:
@@ -37,7 +32,14 @@ if TYPE_CHECKING:
 
     from gartk.models.region_vlm import RegionVLM
 
-_PARTS = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
+# The parts of the release's model, as the config of a RegionVLM names them.
+_KINDS = {
+    "vision": "PerceptionLMVision",
+    "connector": "PerceptionLMConnector",
+    "llm": "CausalLM",
+    "prompt_encoder": "MaskPrompt",
+    "region_extractor": "RoIAlignReplay",
+}
 
 
 def write_release(content: Content, folder: Path, *, max_shard_size: str = SHARD_SIZE) -> list[str]:
@@ -48,6 +50,8 @@ def write_release(content: Content, folder: Path, *, max_shard_size: str = SHARD
 
     Raises: CheckpointError naming the part that the layout has no place for.
     """
+    from huggingface_hub import save_torch_state_dict
+
     model = content.model
     _check(model)
     state = {to_release(name): value for name, value in content.state.items()}
@@ -72,19 +76,12 @@ def _check(model: RegionVLM) -> None:
     extractor: Any = model.region_extractor
     encoder: Any = model.prompt_encoder
     llm: Any = model.llm
-    kinds: dict[str, type] = {
-        "vision": PerceptionLMVision,
-        "connector": PerceptionLMConnector,
-        "llm": CausalLM,
-        "prompt_encoder": MaskPrompt,
-        "region_extractor": RoIAlignReplay,
-    }
-    for name, kind in kinds.items():
-        if type(getattr(model, name)) is not kind:
-            found = type(getattr(model, name)).__name__
+    cfg = model.saved_cfg()
+    for name, kind in _KINDS.items():
+        if cfg[name]["type"] != kind:
             raise CheckpointError(
-                f"The release's layout has no place for this model: {name} is {found}, and it needs"
-                f" {kind.__name__}."
+                f"The release's layout has no place for this model: {name} is {cfg[name]['type']}, and it"
+                f" needs {kind}."
             )
     size = (REPLAY_SIZE, REPLAY_SIZE)
     needs = {
@@ -131,7 +128,7 @@ def _still_true(content: Content) -> Path | None:
     except CheckpointError:
         return None
     theirs, own = other.saved_cfg(), model.saved_cfg()
-    same = all(theirs[part] == own[part] for part in _PARTS)
+    same = all(theirs[part] == own[part] for part in _KINDS)
     return files if same and tokenizer.get_vocab() == model.llm.tokenizer.get_vocab() else None
 
 

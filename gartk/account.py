@@ -97,8 +97,8 @@ def account(
     Raises: ConfigError, CheckpointError.
     """
     from gartk.config import load_config
+    from gartk.models.region_vlm import MODELS
     from gartk.models.weights import structure_only
-    from gartk.registry import MODELS
 
     cfg = load_config(config, cfg_options)
     if "model" not in cfg:

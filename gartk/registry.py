@@ -12,32 +12,18 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from gartk.errors import ConfigError, GartkError, PluginError, did_you_mean
 from gartk.plugins import failure_behind, load_plugins, trouble_lines
 from gartk.registration import SCOPE, Registration, load_lock, record
 from gartk.signatures import check_arguments, declares, label, where
 
-if TYPE_CHECKING:
-    from gartk.data.base import RegionDataset
-    from gartk.evaluation.benchmarks.base import Benchmark
-    from gartk.evaluation.judges.base import Judge
-    from gartk.evaluation.models.base import ModelUnderTest
-    from gartk.evaluation.models.chat import ChatModel
-    from gartk.models.connectors.base import Connector
-    from gartk.models.extractors.base import RegionExtractor
-    from gartk.models.llms.base import LanguageModel
-    from gartk.models.prompts.base import PromptEncoder
-    from gartk.models.region_vlm import RegionVLM
-    from gartk.models.vision.base import VisionBackbone
-    from gartk.regions.segmenters.base import Segmenter
-    from gartk.structures import Tiler
-
 _KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 Part = TypeVar("Part", bound=Callable[..., Any])
 T = TypeVar("T")
+_MADE: list[PartRegistry[Any]] = []
 
 
 class PartRegistry(Generic[T]):
@@ -60,6 +46,7 @@ class PartRegistry(Generic[T]):
         self._owners: dict[str, str] = {}
         self._options: dict[str, str] = {}
         self._builtins_loaded = False
+        _MADE.append(self)
 
     @property
     def base(self) -> type[T]:
@@ -208,7 +195,7 @@ class PartRegistry(Generic[T]):
         if not isinstance(name, str):
             return ConfigError(f"{here} is {name!r}; it has to be a name in {self.name} or a class.")
         lines = [f"{here} {name!r} is not registered in {self.name}.", did_you_mean(name, self._parts)]
-        elsewhere = [r.name for r in _ALL.values() if r is not self and name in r._parts]
+        elsewhere = [r.name for r in _MADE if r is not self and name in r._parts]
         if elsewhere:
             lines.append(f"It is registered in {', '.join(elsewhere)}.")
         lines += trouble_lines(name)
@@ -291,11 +278,6 @@ class PartRegistry(Generic[T]):
         return part
 
 
-def registries() -> dict[str, PartRegistry[Any]]:
-    """Return gartk's registries by name, in the order they are defined."""
-    return dict(_ALL)
-
-
 def _import_if_there(module: str) -> None:
     parent = ""
     for piece in module.split("."):
@@ -305,73 +287,32 @@ def _import_if_there(module: str) -> None:
         importlib.import_module(parent)
 
 
-VISION_BACKBONES: PartRegistry[VisionBackbone] = PartRegistry(
-    "VISION_BACKBONES", base="gartk.models.vision.base:VisionBackbone", locations=["gartk.models.vision"]
-)
-CONNECTORS: PartRegistry[Connector] = PartRegistry(
-    "CONNECTORS", base="gartk.models.connectors.base:Connector", locations=["gartk.models.connectors"]
-)
-PROMPT_ENCODERS: PartRegistry[PromptEncoder] = PartRegistry(
-    "PROMPT_ENCODERS", base="gartk.models.prompts.base:PromptEncoder", locations=["gartk.models.prompts"]
-)
-REGION_EXTRACTORS: PartRegistry[RegionExtractor] = PartRegistry(
-    "REGION_EXTRACTORS",
-    base="gartk.models.extractors.base:RegionExtractor",
-    locations=["gartk.models.extractors"],
-)
-LLMS: PartRegistry[LanguageModel] = PartRegistry(
-    "LLMS", base="gartk.models.llms.base:LanguageModel", locations=["gartk.models.llms"]
-)
-MODELS: PartRegistry[RegionVLM] = PartRegistry(
-    "MODELS",
-    base="gartk.models.region_vlm:RegionVLM",
-    locations=["gartk.models.region_vlm", "gartk.compat.region_vlm"],
-)
-TILERS: PartRegistry[Tiler] = PartRegistry(
-    "TILERS",
-    base="gartk.structures:Tiler",
-    locations=["gartk.data.tiling", "gartk.data.native", "gartk.data.intern_tiles"],
-)
-SEGMENTERS: PartRegistry[Segmenter] = PartRegistry(
-    "SEGMENTERS", base="gartk.regions.segmenters.base:Segmenter", locations=["gartk.regions.segmenters"]
-)
-DATASETS: PartRegistry[RegionDataset] = PartRegistry(
-    "DATASETS", base="gartk.data.base:RegionDataset", locations=["gartk.data.datasets"]
-)
-BENCHMARKS: PartRegistry[Benchmark] = PartRegistry(
-    "BENCHMARKS", base="gartk.evaluation.benchmarks.base:Benchmark", locations=["gartk.evaluation.benchmarks"]
-)
-CHAT_MODELS: PartRegistry[ChatModel] = PartRegistry(
-    "CHAT_MODELS",
-    base="gartk.evaluation.models.chat:ChatModel",
-    locations=["gartk.evaluation.models.openai", "gartk.evaluation.models.transformers"],
-)
-MODELS_UNDER_TEST: PartRegistry[ModelUnderTest] = PartRegistry(
-    "MODELS_UNDER_TEST",
-    base="gartk.evaluation.models.base:ModelUnderTest",
-    locations=["gartk.evaluation.models.gartk_model"],
-)
-JUDGES: PartRegistry[Judge] = PartRegistry(
-    "JUDGES",
-    base="gartk.evaluation.judges.base:Judge",
-    locations=["gartk.evaluation.judges.replay", "gartk.evaluation.judges.rules"],
-)
-
-_ALL: dict[str, PartRegistry[Any]] = {
-    registry.name: registry
-    for registry in (
-        VISION_BACKBONES,
-        CONNECTORS,
-        PROMPT_ENCODERS,
-        REGION_EXTRACTORS,
-        LLMS,
-        MODELS,
-        TILERS,
-        SEGMENTERS,
-        DATASETS,
-        BENCHMARKS,
-        CHAT_MODELS,
-        MODELS_UNDER_TEST,
-        JUDGES,
-    )
+# Where each registry is declared: beside the class that its parts derive from.
+_HOMES = {
+    "VISION_BACKBONES": "gartk.models.vision.base",
+    "CONNECTORS": "gartk.models.connectors.base",
+    "PROMPT_ENCODERS": "gartk.models.prompts.base",
+    "REGION_EXTRACTORS": "gartk.models.extractors.base",
+    "LLMS": "gartk.models.llms.base",
+    "MODELS": "gartk.models.region_vlm",
+    "TILERS": "gartk.tilers",
+    "SEGMENTERS": "gartk.regions.segmenters.base",
+    "DATASETS": "gartk.data.base",
+    "BENCHMARKS": "gartk.evaluation.benchmarks.base",
+    "CHAT_MODELS": "gartk.evaluation.models.chat",
+    "MODELS_UNDER_TEST": "gartk.evaluation.models.base",
+    "JUDGES": "gartk.evaluation.judges.base",
 }
+
+
+def registries() -> dict[str, PartRegistry[Any]]:
+    """Return gartk's registries by name, in the order in which a model is described."""
+    return {name: getattr(importlib.import_module(home), name) for name, home in _HOMES.items()}
+
+
+def __getattr__(name: str) -> PartRegistry[Any]:
+    """Import a registry when it is first asked for: ``from gartk.registry import REGION_EXTRACTORS``."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(_HOMES)}")
+    registry: PartRegistry[Any] = getattr(importlib.import_module(_HOMES[name]), name)
+    return registry

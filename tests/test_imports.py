@@ -25,7 +25,7 @@ LAYERS = (
     "geometry, registration, signatures, io",
     "plugins",
     "custom_imports, registry",
-    "config",
+    "config, tilers",
     "regions.images",
     "regions.masks",
     "regions.segmenters",

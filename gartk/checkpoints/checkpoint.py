@@ -18,6 +18,7 @@ from gartk.errors import CheckpointError, ConfigError, did_you_mean
 from gartk.models.building import blank_weights, number_type
 from gartk.models.llms.causal_lm import load_tokenizer
 from gartk.models.placement import chosen_device, put
+from gartk.models.region_vlm import MODELS
 from gartk.models.weights import (
     CONFIG_NAME,
     assign,
@@ -27,7 +28,6 @@ from gartk.models.weights import (
     read_config,
     structure_only,
 )
-from gartk.registry import MODELS
 
 if TYPE_CHECKING:
     import torch

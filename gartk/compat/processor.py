@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from gartk.compat.switches import ReleaseCompat
     from gartk.regions import Box
-    from gartk.structures import ChatFormat, PromptTokens, Sample, TileGrid, Tiler
+    from gartk.structures import ChatFormat, PromptTokens, Sample, TileGrid
+    from gartk.tilers import Tiler
 
 # What the release writes before a question; its single and several regions differ in blanks, and its
 # training and evaluation too.

@@ -11,8 +11,7 @@ from gartk.compat.geometry import boxes_scaled_twice
 from gartk.compat.numbering import as_regions, consecutive_placeholders, numbers_in
 from gartk.compat.processor import ReleaseProcessor
 from gartk.compat.switches import ReleaseCompat
-from gartk.models.region_vlm import RegionVLM
-from gartk.registry import MODELS
+from gartk.models.region_vlm import MODELS, RegionVLM
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch.utils.data import Dataset
 
+from gartk.registry import PartRegistry
+
 if TYPE_CHECKING:
     from gartk.structures import Sample
 
@@ -24,3 +26,8 @@ class RegionDataset(Dataset["Sample"]):
     @abstractmethod
     def __getitem__(self, index: int) -> Sample:
         """Return a sample. Raises: IndexError at the length and beyond."""
+
+
+DATASETS: PartRegistry[RegionDataset] = PartRegistry(
+    "DATASETS", base="gartk.data.base:RegionDataset", locations=["gartk.data.datasets"]
+)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gartk.data.base import RegionDataset
+from gartk.data.base import DATASETS, RegionDataset
 from gartk.data.prompting import names_prompts, unknown_prompts
 from gartk.errors import DataError, GartkError
 from gartk.io import read_json, read_jsonl
 from gartk.regions import Region
 from gartk.regions.images import open_image
 from gartk.regions.masks import decode_rle
-from gartk.registry import DATASETS
 from gartk.structures import Sample, Turn
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.regions import Region
-    from gartk.structures import CropRule, Tiler
+    from gartk.structures import CropRule
+    from gartk.tilers import Tiler
 
 
 def crop_tiler(tiler: Tiler) -> Tiler:

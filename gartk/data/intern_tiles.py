@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gartk.data.tiling import AnyResTiler
-from gartk.registry import TILERS
 from gartk.structures import TileGrid
+from gartk.tilers import TILERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gartk.data.base import RegionDataset
+from gartk.data.base import DATASETS, RegionDataset
 from gartk.errors import ConfigError
-from gartk.registry import DATASETS
 from gartk.structures import Sample
 
 

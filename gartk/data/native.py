@@ -11,8 +11,8 @@ import torch
 
 from gartk.data.tiling import image_to_tensor, normalise, resize_mask, stretch
 from gartk.errors import ConfigError, DataError
-from gartk.registry import TILERS
-from gartk.structures import TileGrid, Tiler
+from gartk.structures import TileGrid
+from gartk.tilers import TILERS, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

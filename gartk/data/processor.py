@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gartk.regions import Box, Region
-    from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Sample, TileGrid, Tiler
+    from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Sample, TileGrid
+    from gartk.tilers import Tiler
 
 
 class RegionProcessor:

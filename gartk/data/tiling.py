@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from gartk.errors import ConfigError, DataError
 from gartk.geometry import drop_thumbnail, split_canvas
 from gartk.regions.masks import fill_box
-from gartk.registry import TILERS
-from gartk.structures import TileGrid, Tiler
+from gartk.structures import TileGrid
+from gartk.tilers import TILERS, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

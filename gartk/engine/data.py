@@ -54,8 +54,8 @@ def build_train_dataloader(
     ``processor`` turns a Sample into an EncodedSample and has ``pad_id``.
     """
     from gartk.custom_imports import worker_setup
+    from gartk.data.base import DATASETS
     from gartk.data.collate import collate
-    from gartk.registry import DATASETS
 
     dataset = EncodedDataset(DATASETS.build(settings.dataset, path="train_data.dataset"), processor)
     rank, world_size = rank_and_world()

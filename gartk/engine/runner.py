@@ -142,7 +142,7 @@ def build_runner(
     Raises: ConfigError for a wrong config; CheckpointError if the work dir holds another run, or
         there is nothing to resume from.
     """
-    from gartk.registry import MODELS
+    from gartk.models.region_vlm import MODELS
 
     settings = TrainSettings.from_cfg(cfg)
     device = resolve_device(settings.device)

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gartk.errors import ConfigError, did_you_mean
+from gartk.evaluation.judges.base import JUDGES
 from gartk.evaluation.judges.chat_judge import ChatJudge
+from gartk.evaluation.models.base import MODELS_UNDER_TEST
+from gartk.evaluation.models.chat import CHAT_MODELS
 from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
 from gartk.plugins import failure_behind
-from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST, PartRegistry
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from gartk.evaluation.judges.base import Judge

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
-from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark
 from gartk.evaluation.benchmarks.files import data_root
 from gartk.evaluation.item import Item, asked
 from gartk.evaluation.pictures import ImageFinder, item_regions, open_picture
 from gartk.evaluation.results import Results
 from gartk.evaluation.tables import score_table
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.inference.batching import Reply

@@ -20,7 +20,7 @@ from transformers import (
 from gartk.data.collate import collate
 from gartk.errors import ConfigError, GartkError
 from gartk.models.region_vlm import Generated
-from gartk.structures import Tiler
+from gartk.tilers import Tiler
 
 if TYPE_CHECKING:
     import numpy as np

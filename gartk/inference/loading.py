@@ -13,7 +13,7 @@ from gartk.checkpoints.checkpoint import with_switches
 from gartk.errors import ConfigError
 from gartk.models.building import number_type
 from gartk.models.placement import chosen_device, put
-from gartk.registry import MODELS
+from gartk.models.region_vlm import MODELS
 
 if TYPE_CHECKING:
     import torch

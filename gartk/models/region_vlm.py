@@ -13,19 +13,16 @@ from gartk.data.processor import RegionProcessor
 from gartk.data.prompting import DESCRIBE_QUESTION, IGNORE, PromptTemplate
 from gartk.errors import ConfigError, DataError
 from gartk.models.building import new_weights_as, number_type
+from gartk.models.connectors.base import CONNECTORS
+from gartk.models.extractors.base import REGION_EXTRACTORS
 from gartk.models.extractors.views import View, ViewEncoder, Views, views_of
+from gartk.models.llms.base import LLMS
 from gartk.models.part import Part
 from gartk.models.placement import place
+from gartk.models.prompts.base import PROMPT_ENCODERS
 from gartk.models.splice import splice
-from gartk.registry import (
-    CONNECTORS,
-    LLMS,
-    MODELS,
-    PROMPT_ENCODERS,
-    REGION_EXTRACTORS,
-    VISION_BACKBONES,
-    PartRegistry,
-)
+from gartk.models.vision.base import VISION_BACKBONES
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +57,13 @@ class Generated(NamedTuple):
     text: str
     num_new_tokens: int
     ended: bool
+
+
+MODELS: PartRegistry[RegionVLM] = PartRegistry(
+    "MODELS",
+    base="gartk.models.region_vlm:RegionVLM",
+    locations=["gartk.models.region_vlm", "gartk.compat.region_vlm"],
+)
 
 
 @MODELS.register()

@@ -9,11 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gartk.errors import ConfigError
-from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark
 from gartk.evaluation.item import Item, asked
 from gartk.evaluation.rates import leaves
 from gartk.evaluation.statistics.bootstrap import score_intervals
-from gartk.registry import BENCHMARKS
 from gartk.testing.checks import PartSpec, build_part, require
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gartk.registry import CONNECTORS
+from gartk.models.connectors.base import CONNECTORS
 from gartk.testing.checks import (
     PartSpec,
     build_module,

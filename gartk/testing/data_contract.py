@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gartk.data.base import DATASETS
 from gartk.regions import Region
-from gartk.registry import DATASETS, SEGMENTERS
+from gartk.regions.segmenters.base import SEGMENTERS
 from gartk.structures import Sample
 from gartk.testing.checks import PartSpec, build_part, pickled, require
 

@@ -16,13 +16,12 @@ import numpy as np
 from gartk.evaluation.benchmarks.base import Benchmark, build_benchmark
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import judgements_of
-from gartk.evaluation.judges.base import Judge, OnItem
+from gartk.evaluation.judges.base import JUDGES, Judge, OnItem
 from gartk.evaluation.judges.chat_judge import ChatJudge
-from gartk.evaluation.models.base import Answer, ModelUnderTest
-from gartk.evaluation.models.chat import ChatReply
+from gartk.evaluation.models.base import MODELS_UNDER_TEST, Answer, ModelUnderTest
+from gartk.evaluation.models.chat import CHAT_MODELS, ChatReply
 from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
 from gartk.evaluation.pictures import ImageFinder, in_folder
-from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST
 from gartk.testing.benchmark_files import draw_image, rle
 from gartk.testing.checks import PartSpec, build_part, require
 

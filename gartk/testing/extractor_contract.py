@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from gartk.data.crops import crop_tiler
-from gartk.models.extractors.base import RegionExtractor
+from gartk.models.connectors.base import CONNECTORS
+from gartk.models.extractors.base import REGION_EXTRACTORS, RegionExtractor
 from gartk.models.extractors.views import View, ViewEncoder, Views, crops_as_view
-from gartk.registry import CONNECTORS, PROMPT_ENCODERS, REGION_EXTRACTORS, VISION_BACKBONES
+from gartk.models.prompts.base import PROMPT_ENCODERS
+from gartk.models.vision.base import VISION_BACKBONES
 from gartk.structures import Crops, FeatureMap, RegionBatch, TileGrid
 from gartk.testing.checks import (
     PartSpec,

@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gartk.models.llms.base import LanguageModel
-from gartk.registry import LLMS
+from gartk.models.llms.base import LLMS, LanguageModel
 from gartk.structures import Batch, RegionBatch
 from gartk.testing.checks import (
     PartSpec,

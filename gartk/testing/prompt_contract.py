@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gartk.models.prompts.base import PromptEncoder
-from gartk.registry import PROMPT_ENCODERS
+from gartk.models.prompts.base import PROMPT_ENCODERS, PromptEncoder
 from gartk.structures import RegionBatch, TileGrid
 from gartk.testing.checks import PartSpec, build_module, require, require_close, require_finite, require_shape
 from gartk.testing.parts import make_grid, make_regions, ragged_grids, select_regions

@@ -8,8 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from gartk.geometry import merge_tiles
-from gartk.registry import TILERS
-from gartk.structures import TileGrid, Tiler
+from gartk.structures import TileGrid
 from gartk.testing.checks import (
     PartSpec,
     build_part,
@@ -19,6 +18,7 @@ from gartk.testing.checks import (
     require_same,
     require_shape,
 )
+from gartk.tilers import TILERS, Tiler
 
 _SIZES_HW = ((40, 40), (33, 97), (150, 61), (5, 300), (480, 640))
 _OVERLAP = 0.8

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gartk.geometry import tokens_to_map
-from gartk.models.vision.base import VisionBackbone
-from gartk.registry import VISION_BACKBONES
+from gartk.models.vision.base import VISION_BACKBONES, VisionBackbone
 from gartk.structures import TileGrid
 from gartk.testing.checks import (
     PartSpec,

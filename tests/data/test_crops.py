@@ -20,8 +20,9 @@ from gartk.errors import ConfigError, DataError
 from gartk.geometry import crop_box_px
 from gartk.models.llms.causal_lm import add_prompt_tokens, load_tokenizer
 from gartk.regions import Region
-from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Tiler
+from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens
 from gartk.testing.toy import toy_chat, toy_sample
+from gartk.tilers import Tiler
 
 TIGHT, FOCAL = CropRule(), CropRule(context_scale=3.0, min_side_px=48.0)
 TILERS = [AnyResTiler(56), InternVLTiler(56), NativeTiler(crop_px=56)]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from gartk.data.base import DATASETS
 from gartk.data.mixing import ConcatDataset
 from gartk.errors import ConfigError, did_you_mean
-from gartk.registry import DATASETS
 
 # Where in RegionWorld a part of a stage begins.
 STAGE_STRIDE, PART_STRIDE = 10**8, 10**7

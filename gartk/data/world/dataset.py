@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gartk.data.base import RegionDataset
+from gartk.data.base import DATASETS, RegionDataset
 from gartk.data.world.attributes import HELD_OUT_SCENE_RATE, SPLITS, Split, check_split
 from gartk.data.world.builders import Builder, grid, scatter, surfaces
 from gartk.data.world.scene import KINDS, Kind, Scene
@@ -15,7 +15,6 @@ from gartk.data.world.tasks.base import CHOICE_SUFFIX, ChoiceAnswer, Plan, Wordi
 from gartk.data.world.tasks.catalogue import DEFAULT_WEIGHTS, EVALUATION_TASKS, TASKS
 from gartk.errors import ConfigError, DataError, did_you_mean
 from gartk.regions import Region
-from gartk.registry import DATASETS
 from gartk.structures import Sample, Turn
 
 Range = tuple[int, int]

@@ -23,7 +23,7 @@ from gartk.evaluation.item import (
 )
 from gartk.evaluation.judgements import JudgeQuestion, Reading, Verdict
 from gartk.evaluation.rates import Mean, Rate, tree_to_json
-from gartk.registry import BENCHMARKS
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder, Pictures
@@ -354,3 +354,8 @@ def build_benchmark(name: str, /, **arguments: Any) -> Benchmark:
     if not isinstance(built, Benchmark):
         raise ConfigError(f"{name!r} is no benchmark: its class does not derive from {Benchmark.__name__}.")
     return built
+
+
+BENCHMARKS: PartRegistry[Benchmark] = PartRegistry(
+    "BENCHMARKS", base="gartk.evaluation.benchmarks.base:Benchmark", locations=["gartk.evaluation.benchmarks"]
+)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
+from gartk.evaluation.benchmarks.base import BENCHMARKS
 from gartk.evaluation.benchmarks.files import first_file
 from gartk.evaluation.benchmarks.judged_captions import JudgedCaptions, words_of
 from gartk.evaluation.item import JUDGE, Fields, Item, check_unique, is_number, shown
 from gartk.evaluation.judgements import JudgeQuestion, Reading, Verdict
 from gartk.evaluation.rates import Mean, Rate
 from gartk.io import read_json
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder, Pictures

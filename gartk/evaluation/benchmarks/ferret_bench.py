@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import DataError
+from gartk.evaluation.benchmarks.base import BENCHMARKS
 from gartk.evaluation.benchmarks.judged_captions import RatedCaptions, check_scores, mean_ratings
 from gartk.evaluation.item import Fields, Item, Layout, read_records, to_item
 from gartk.evaluation.judgements import JudgeQuestion
 from gartk.evaluation.rates import Ratio
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import Pictures

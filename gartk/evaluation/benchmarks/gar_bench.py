@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError, DataError
+from gartk.evaluation.benchmarks.base import BENCHMARKS
 from gartk.evaluation.benchmarks.judged_captions import JudgedCaptions, words_of
 from gartk.evaluation.benchmarks.multiple_choice import MultipleChoice, options_from, rotation_prefix
 from gartk.evaluation.item import JUDGE, Fields, Item, Layout, to_item
 from gartk.evaluation.judgements import JudgeQuestion, Part, Reading
 from gartk.evaluation.rates import Rate
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import Pictures

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gartk.errors import DataError
+from gartk.evaluation.benchmarks.base import BENCHMARKS
 from gartk.evaluation.benchmarks.judged_captions import (
     RATING_RULES,
     RatedCaptions,
@@ -23,7 +24,6 @@ from gartk.evaluation.benchmarks.judged_captions import (
 from gartk.evaluation.item import Fields, Item, Layout, check_unique, read_files, to_item, to_record
 from gartk.evaluation.judgements import JudgeQuestion
 from gartk.evaluation.rates import Mean, Ratio
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder, Pictures

@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark
 from gartk.evaluation.encoder import find_encoder
 from gartk.evaluation.item import Fields, Item, check_unique, mask_problem, read_files
 from gartk.evaluation.rates import Mean, finite
-from gartk.registry import BENCHMARKS
 
 NO_ENCODER = "none"
 NAME_REGION = "What is the category of <Prompt0>? Using only one word or phrase."

@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING, Any
 
+from gartk.data.base import DATASETS
 from gartk.errors import ConfigError, DataError, did_you_mean
-from gartk.evaluation.benchmarks.base import Benchmark, Option
+from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Option
 from gartk.evaluation.item import Item, Layout
 from gartk.evaluation.tables import TextTable
-from gartk.registry import BENCHMARKS, DATASETS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gartk.evaluation.benchmarks.base import Benchmark
+from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark
 from gartk.evaluation.benchmarks.judged_captions import JudgedCaptions
 from gartk.evaluation.benchmarks.multiple_choice import (
     LETTER_FROM_CHOICES,
@@ -22,7 +22,6 @@ from gartk.evaluation.benchmarks.multiple_choice import (
 from gartk.evaluation.item import JUDGE, Fields, Item, Layout, is_number, shown, to_item
 from gartk.evaluation.judgements import JudgeQuestion, Reading, Verdict
 from gartk.evaluation.rates import Mean
-from gartk.registry import BENCHMARKS
 
 if TYPE_CHECKING:
     from gartk.evaluation.pictures import ImageFinder, Pictures

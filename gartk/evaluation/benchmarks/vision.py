@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+from gartk.evaluation.benchmarks.base import BENCHMARKS
 from gartk.evaluation.benchmarks.multiple_choice import (
     LETTER_FROM_CHOICES,
     OPTION_KEYS,
@@ -21,7 +22,6 @@ from gartk.evaluation.benchmarks.rows import IMAGE, read_rows
 from gartk.evaluation.item import Fields, Item, Layout, check_unique, to_item
 from gartk.evaluation.rates import Mean, Rate
 from gartk.io import cache_dir
-from gartk.registry import BENCHMARKS
 
 
 class _Vision(MultipleChoice):

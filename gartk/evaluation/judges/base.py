@@ -11,6 +11,7 @@ from gartk.errors import DataError, did_you_mean
 from gartk.evaluation.item import JUDGE, Item
 from gartk.evaluation.judgements import JUDGEMENTS, JudgeReply, Reading, judgements_of, judges_of
 from gartk.evaluation.models.threads import in_threads
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from gartk.evaluation.benchmarks.base import Benchmark
@@ -120,3 +121,10 @@ def _selected(benchmark: Benchmark, item: Item, judge: str) -> Item:
     raw = benchmark.raw_replies([entry.get("reply") for entry in entries])
     said = {name: value for name, value in item.replies.items() if name != JUDGE}
     return replace(item, replies=said if raw in (None, []) else {**said, JUDGE: raw}, scores={})
+
+
+JUDGES: PartRegistry[Judge] = PartRegistry(
+    "JUDGES",
+    base="gartk.evaluation.judges.base:Judge",
+    locations=["gartk.evaluation.judges.replay", "gartk.evaluation.judges.rules"],
+)

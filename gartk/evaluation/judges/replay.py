@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gartk.errors import ConfigError
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply, judgements_of, judges_of, replies_of
-from gartk.evaluation.judges.base import Judge, by_judge
-from gartk.registry import JUDGES
+from gartk.evaluation.judges.base import JUDGES, Judge, by_judge
 
 if TYPE_CHECKING:
     from gartk.evaluation.benchmarks.base import Benchmark

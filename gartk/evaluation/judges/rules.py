@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gartk.evaluation.item import Item
 from gartk.evaluation.judgements import JudgeReply
-from gartk.evaluation.judges.base import Judge
-from gartk.registry import JUDGES
+from gartk.evaluation.judges.base import JUDGES, Judge
 
 if TYPE_CHECKING:
     from gartk.evaluation.benchmarks.base import Benchmark

@@ -12,6 +12,7 @@ from gartk.errors import DataError, RegionError
 from gartk.evaluation.item import token_limit
 from gartk.evaluation.models.item_view import ItemView, ViewReader
 from gartk.evaluation.models.threads import in_threads
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from gartk.evaluation.item import Item, TokenLimit
@@ -84,3 +85,10 @@ class ModelUnderTest(ABC):
 
     def close(self) -> None:  # noqa: B027 - only what waits for somebody has anything to close
         """Let questions that are waiting for a reply end; a run that is given up calls this."""
+
+
+MODELS_UNDER_TEST: PartRegistry[ModelUnderTest] = PartRegistry(
+    "MODELS_UNDER_TEST",
+    base="gartk.evaluation.models.base:ModelUnderTest",
+    locations=["gartk.evaluation.models.gartk_model"],
+)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gartk.registry import PartRegistry
+
 if TYPE_CHECKING:
     from gartk.evaluation.models.pictures import Picture
 
@@ -62,3 +64,10 @@ def one_line(error: BaseException, *, secret: str = "", shown_as: str = "") -> s
     if secret:
         text = text.replace(secret, shown_as)
     return text if len(text) <= _MAX_PROBLEM else f"{text[: _MAX_PROBLEM - 3]}..."
+
+
+CHAT_MODELS: PartRegistry[ChatModel] = PartRegistry(
+    "CHAT_MODELS",
+    base="gartk.evaluation.models.chat:ChatModel",
+    locations=["gartk.evaluation.models.openai", "gartk.evaluation.models.transformers"],
+)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from gartk.compat.switches import ReleaseCompat
 from gartk.errors import GartkError, RegionError
 from gartk.evaluation.item import token_limit
-from gartk.evaluation.models.base import Answer, ModelUnderTest
+from gartk.evaluation.models.base import MODELS_UNDER_TEST, Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatReply
 from gartk.evaluation.models.item_view import ItemView, ViewReader
-from gartk.registry import MODELS_UNDER_TEST
 
 if TYPE_CHECKING:
     from gartk.evaluation.item import Item, TokenLimit

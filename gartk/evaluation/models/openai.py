@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from gartk.errors import ConfigError, EndpointError
 from gartk.evaluation.models.cache import ReplyCache, request_key
-from gartk.evaluation.models.chat import ChatModel, ChatReply, one_line
+from gartk.evaluation.models.chat import CHAT_MODELS, ChatModel, ChatReply, one_line
 from gartk.evaluation.models.completions import (
     Completion,
     EmptyReply,
@@ -27,7 +27,6 @@ from gartk.evaluation.models.completions import (
 )
 from gartk.evaluation.models.pictures import PictureFormat, data_url
 from gartk.evaluation.models.threads import RateLimit
-from gartk.registry import CHAT_MODELS
 
 if TYPE_CHECKING:
     from gartk.evaluation.models.chat import Part

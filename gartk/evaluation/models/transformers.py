@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import CheckpointError, DataError
-from gartk.evaluation.models.chat import ChatModel, ChatReply, one_line
+from gartk.evaluation.models.chat import CHAT_MODELS, ChatModel, ChatReply, one_line
 from gartk.evaluation.models.pictures import to_pillow
-from gartk.registry import CHAT_MODELS
 
 if TYPE_CHECKING:
     from gartk.evaluation.models.chat import Part

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gartk.errors import ConfigError
 from gartk.models.part import Part
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,3 +33,8 @@ class Connector(Part):
     @abstractmethod
     def forward(self, features: Tensor, grids: Sequence[TileGrid]) -> Tensor:
         """Project packed patches (N, in_dim) to packed cells (N / pool**2, out_dim), raster order."""
+
+
+CONNECTORS: PartRegistry[Connector] = PartRegistry(
+    "CONNECTORS", base="gartk.models.connectors.base:Connector", locations=["gartk.models.connectors"]
+)

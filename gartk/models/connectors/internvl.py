@@ -10,9 +10,8 @@ from transformers.models.internvl.modeling_internvl import InternVLMultiModalPro
 
 from gartk.geometry import patches_by_cell
 from gartk.models.building import blank_weights
-from gartk.models.connectors.base import Connector
+from gartk.models.connectors.base import CONNECTORS, Connector
 from gartk.models.weights import load_prefixed, read_hf_config
-from gartk.registry import CONNECTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

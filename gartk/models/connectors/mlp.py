@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from gartk.geometry import patches_by_cell
-from gartk.models.connectors.base import Connector
-from gartk.registry import CONNECTORS
+from gartk.models.connectors.base import CONNECTORS, Connector
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,9 +11,8 @@ from transformers.models.perception_lm.modeling_perception_lm import PerceptionL
 
 from gartk.errors import ConfigError
 from gartk.geometry import patch_planes
-from gartk.models.connectors.base import Connector
+from gartk.models.connectors.base import CONNECTORS, Connector
 from gartk.models.weights import load_prefixed
-from gartk.registry import CONNECTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLPatchMerger
 
 from gartk.geometry import patches_by_cell
-from gartk.models.connectors.base import Connector
+from gartk.models.connectors.base import CONNECTORS, Connector
 from gartk.models.weights import load_prefixed
-from gartk.registry import CONNECTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gartk.models.part import Part
+from gartk.registry import PartRegistry
 from gartk.structures import CropRule
 
 if TYPE_CHECKING:
@@ -56,3 +57,10 @@ class RegionExtractor(Part):
         Units: pooled cells, as the paper counts "ViT tokens".
         """
         return 0, 0
+
+
+REGION_EXTRACTORS: PartRegistry[RegionExtractor] = PartRegistry(
+    "REGION_EXTRACTORS",
+    base="gartk.models.extractors.base:RegionExtractor",
+    locations=["gartk.models.extractors"],
+)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from gartk.errors import ConfigError
-from gartk.models.extractors.base import RegionExtractor
-from gartk.registry import REGION_EXTRACTORS
+from gartk.models.extractors.base import REGION_EXTRACTORS, RegionExtractor
 from gartk.structures import CropRule
 
 if TYPE_CHECKING:

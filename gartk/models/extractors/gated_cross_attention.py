@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import nn
 
 from gartk.errors import ConfigError
+from gartk.models.extractors.base import REGION_EXTRACTORS
 from gartk.models.extractors.crop import Crop
 from gartk.models.extractors.cross_attention import GatedCrossAttention, group_contexts, look_back
-from gartk.registry import REGION_EXTRACTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gartk.models.extractors.base import RegionExtractor
-from gartk.registry import REGION_EXTRACTORS
+from gartk.models.extractors.base import REGION_EXTRACTORS, RegionExtractor
 
 if TYPE_CHECKING:
     from torch import Tensor

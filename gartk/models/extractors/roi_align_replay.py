@@ -9,9 +9,8 @@ import torch
 
 from gartk.errors import ConfigError
 from gartk.geometry import box_norm_to_cells
-from gartk.models.extractors.base import RegionExtractor
+from gartk.models.extractors.base import REGION_EXTRACTORS, RegionExtractor
 from gartk.ops.roi import roi_align
-from gartk.registry import REGION_EXTRACTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gartk.models.extractors.base import RegionExtractor
+from gartk.models.extractors.base import REGION_EXTRACTORS, RegionExtractor
 from gartk.models.extractors.roi_align_replay import boxes_on_maps, output_hw
 from gartk.ops.roi import roi_pool
-from gartk.registry import REGION_EXTRACTORS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from gartk.models.part import Part
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,3 +76,8 @@ class LanguageModel(Part):
     def output_weight(self) -> nn.Parameter | None:
         """Return the matrix that gives logits, which some optimisers treat apart; None if unknown."""
         return None
+
+
+LLMS: PartRegistry[LanguageModel] = PartRegistry(
+    "LLMS", base="gartk.models.llms.base:LanguageModel", locations=["gartk.models.llms"]
+)

@@ -18,7 +18,7 @@ from gartk.models.building import (
     check_attention,
     checkpoint_activations,
 )
-from gartk.models.llms.base import LanguageModel
+from gartk.models.llms.base import LLMS, LanguageModel
 from gartk.models.weights import (
     CONFIG_NAME,
     TOKENIZER_NAME,
@@ -29,7 +29,6 @@ from gartk.models.weights import (
     read_hf_config,
     resolve_pretrained,
 )
-from gartk.registry import LLMS
 from gartk.structures import ChatFormat, PromptTokens
 
 if TYPE_CHECKING:

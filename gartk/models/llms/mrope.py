@@ -12,9 +12,9 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLPreTrai
 
 from gartk.errors import CheckpointError, ConfigError, did_you_mean
 from gartk.models.building import build_network
+from gartk.models.llms.base import LLMS
 from gartk.models.llms.causal_lm import CausalLM
 from gartk.models.llms.mrope_positions import POLICIES, mrope_positions
-from gartk.registry import LLMS
 
 if TYPE_CHECKING:
     from torch import Tensor

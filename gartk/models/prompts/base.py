@@ -10,6 +10,7 @@ import torch
 
 from gartk.errors import ConfigError, RegionError
 from gartk.models.part import Part
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,3 +72,8 @@ class PromptEncoder(Part):
 def regions_of(regions: RegionBatch, image: int) -> Tensor:
     """Indices of the regions that lie in one image, in prompt order."""
     return torch.nonzero(regions.image_index == image)[:, 0]
+
+
+PROMPT_ENCODERS: PartRegistry[PromptEncoder] = PartRegistry(
+    "PROMPT_ENCODERS", base="gartk.models.prompts.base:PromptEncoder", locations=["gartk.models.prompts"]
+)

@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from gartk.geometry import patch_boxes_norm
-from gartk.models.prompts.base import PromptEncoder, PromptMode, regions_of
-from gartk.registry import PROMPT_ENCODERS
+from gartk.models.prompts.base import PROMPT_ENCODERS, PromptEncoder, PromptMode, regions_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from gartk.errors import ConfigError
-from gartk.models.prompts.base import PromptEncoder, PromptMode, regions_of
+from gartk.models.prompts.base import PROMPT_ENCODERS, PromptEncoder, PromptMode, regions_of
 from gartk.models.weights import load_prefixed
-from gartk.registry import PROMPT_ENCODERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gartk.models.prompts.base import PromptEncoder
-from gartk.registry import PROMPT_ENCODERS
+from gartk.models.prompts.base import PROMPT_ENCODERS, PromptEncoder
 
 if TYPE_CHECKING:
     from gartk.structures import RegionBatch, TileGrid

@@ -10,13 +10,15 @@ from gartk.errors import ConfigError
 from gartk.geometry import raster_to_merge_block, tokens_to_map
 from gartk.models.part import Part
 from gartk.models.vision.prompt_hook import added_to_patches
+from gartk.registry import PartRegistry
 from gartk.structures import FeatureMap, VisualFeatures
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gartk.models.vision.prompt_hook import Change
-    from gartk.structures import TileGrid, Tiler
+    from gartk.structures import TileGrid
+    from gartk.tilers import Tiler
 
 
 class VisionBackbone(Part):
@@ -90,3 +92,8 @@ class VisionBackbone(Part):
             VisualFeatures(tokens=tokens, map=FeatureMap(tokens_to_map(tokens, grid), grid))
             for tokens, grid in zip(projected.split(counts), grids, strict=True)
         ]
+
+
+VISION_BACKBONES: PartRegistry[VisionBackbone] = PartRegistry(
+    "VISION_BACKBONES", base="gartk.models.vision.base:VisionBackbone", locations=["gartk.models.vision"]
+)

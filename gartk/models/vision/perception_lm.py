@@ -10,10 +10,10 @@ from transformers import TimmWrapperConfig, TimmWrapperModel
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.building import add_lora, blank_weights, checkpoint_layers, set_timm_attention
-from gartk.models.vision.base import VisionBackbone
+from gartk.models.vision.base import VISION_BACKBONES, VisionBackbone
 from gartk.models.vision.positions import start_positions
 from gartk.models.weights import load_prefixed, read_hf_config
-from gartk.registry import TILERS, VISION_BACKBONES
+from gartk.tilers import TILERS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

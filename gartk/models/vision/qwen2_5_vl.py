@@ -18,9 +18,9 @@ from gartk.models.building import (
     check_attention,
     checkpoint_activations,
 )
-from gartk.models.vision.base import VisionBackbone
+from gartk.models.vision.base import VISION_BACKBONES, VisionBackbone
 from gartk.models.weights import load_prefixed, read_hf_config
-from gartk.registry import TILERS, VISION_BACKBONES
+from gartk.tilers import TILERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,9 +14,9 @@ from torch import nn
 
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.building import add_lora, blank_weights, checkpoint_layers, set_timm_attention
-from gartk.models.vision.base import VisionBackbone
+from gartk.models.vision.base import VISION_BACKBONES, VisionBackbone
 from gartk.models.weights import assign, is_structure_only, read_tensors, resolve_pretrained
-from gartk.registry import TILERS, VISION_BACKBONES
+from gartk.tilers import TILERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
+from gartk.registry import PartRegistry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,6 @@ def build_segmenter(spec: Segmenter | str | Mapping[str, Any] | None = None) -> 
 
     Raises: ConfigError if the name is unknown, an argument does not fit or it is no segmenter.
     """
-    from gartk.registry import SEGMENTERS
 
     if spec is None or isinstance(spec, str):
         spec = {"type": DEFAULT_SEGMENTER if spec is None else spec}
@@ -61,3 +61,8 @@ def build_segmenter(spec: Segmenter | str | Mapping[str, Any] | None = None) -> 
 def default_segmenter() -> Segmenter:
     """Build the segmenter that works offline: GrabCut. Its masks are rough."""
     return build_segmenter(DEFAULT_SEGMENTER)
+
+
+SEGMENTERS: PartRegistry[Segmenter] = PartRegistry(
+    "SEGMENTERS", base="gartk.regions.segmenters.base:Segmenter", locations=["gartk.regions.segmenters"]
+)

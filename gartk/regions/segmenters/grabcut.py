@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gartk.errors import ConfigError
-from gartk.regions.segmenters.base import Segmenter
-from gartk.registry import SEGMENTERS
+from gartk.regions.segmenters.base import SEGMENTERS, Segmenter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gartk.regions.segmenters.base import SEGMENTERS
 from gartk.regions.segmenters.sam import SamSegmenter
-from gartk.registry import SEGMENTERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,17 +13,39 @@ MODEL = "'tiny', a checkpoint folder, a work dir, a config (.py) or a name on th
 
 
 class Options(argparse.Action):
-    """Reads ``KEY=VALUE ...`` as MMEngine does; a value may be a number, a list or a tuple."""
+    """Reads ``KEY=VALUE ...``; see ``read_value``."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
     ) -> None:
         """Store the options as a dict, added to those of the same flag given before."""
-        from mmengine.config import DictAction
+        found = dict(getattr(namespace, self.dest) or {})
+        for text in values:
+            key, equals, value = text.partition("=")
+            if not key or not equals:
+                parser.error(f"argument {option}: {text!r} is not KEY=VALUE")
+            found[key] = read_value(value)
+        setattr(namespace, self.dest, found)
 
-        before = getattr(namespace, self.dest) or {}
-        DictAction(self.option_strings, self.dest, nargs="+")(parser, namespace, values, option)
-        setattr(namespace, self.dest, {**before, **getattr(namespace, self.dest)})
+
+def read_value(text: str) -> Any:
+    """Return an option's value: a number, True, False, None, a list, a tuple, or a text.
+
+    MMEngine's reader takes all blanks out of texts. Here a text with blanks, or in quotes of its own, stays
+    as it is; lists and tuples are read as Python writes them, and by MMEngine where words have no quotes.
+    """
+    from mmengine.config import DictAction
+
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    if text[:1] in ("[", "("):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return DictAction._parse_iterable(text)
+    if any(" " in part.strip() for part in text.split(",")):
+        return text
+    return DictAction._parse_iterable(text)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str = "changes to the config") -> None:

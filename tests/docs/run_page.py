@@ -1,9 +1,10 @@
-"""Run the code blocks of a page in their order: ``python run_page.py PAGE``, in an empty folder.
+"""Run the code blocks of pages in their order: ``python run_page.py PAGE...``, in an empty folder.
 
 - ``bash`` blocks: each line is a command; ``python tools/x.py``, ``python -m module`` and ``gartk`` run in
   this process. ``RULES`` says which lines are left out, and why, and which are cut short.
-- ``python`` blocks run in one namespace; one that begins with ``# file: NAME`` is written to that file.
-- A ``text`` block after commands has to appear in what they printed.
+- ``python`` blocks run in one namespace; one that begins with ``# file: NAME`` is written to that file,
+  and one that begins with another comment is an excerpt of a file, which ``test_extend.py`` compares.
+- A ``text`` block after commands of its section has to appear in what they printed.
 """
 
 from __future__ import annotations
@@ -53,14 +54,17 @@ class Block:
     language: str
     text: str
     line: int
+    section: int
 
 
 def blocks(page: Path) -> list[Block]:
     """Return the fenced blocks of a page."""
     text = page.read_text(encoding="utf-8")
-    return [
-        Block(match[1], match[2], text.count("\n", 0, match.start()) + 2) for match in _BLOCK.finditer(text)
-    ]
+    found = []
+    for match in _BLOCK.finditer(text):
+        line, section = text.count("\n", 0, match.start()) + 2, text.count("\n## ", 0, match.start())
+        found.append(Block(match[1], match[2], line, section))
+    return found
 
 
 def commands(block: Block) -> list[str]:
@@ -116,7 +120,7 @@ def run_page(page: Path) -> None:
     Raises: RuntimeError naming the line that failed.
     """
     namespace: dict[str, object] = {"__name__": page.stem}
-    printed, previous = "", ""
+    printed, previous = "", ("", 0)
     for block in blocks(page):
         where = f"{page.name}:{block.line}"
         out = io.StringIO()
@@ -130,15 +134,17 @@ def run_page(page: Path) -> None:
                     file = _FILE.match(block.text)
                     if file:
                         Path(file[1]).write_text(block.text[file.end() :], encoding="utf-8")
-                    else:
+                    elif not block.text.startswith("# "):
                         exec(compile(block.text, where, "exec"), namespace)
         except BaseException as error:
             raise RuntimeError(f"{where} failed: {error}\n{out.getvalue()[-2000:]}") from error
-        if block.language == "text" and previous == "bash" and block.text.strip() not in printed:
+        is_output = block.language == "text" and previous == ("bash", block.section)
+        if is_output and block.text.strip() not in printed:
             raise RuntimeError(f"{where}: the block before it printed something else:\n{printed[-2000:]}")
-        printed, previous = out.getvalue(), block.language
+        printed, previous = out.getvalue(), (block.language, block.section)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    run_page(Path(sys.argv[1]))
+    for page in sys.argv[1:]:
+        run_page(Path(page))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gartk.testing.benchmark_files import write_gar_bench, write_json
+from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench, write_json
 from tests.docs.run_page import RULES, blocks, commands, rule_of
 
 PAGES = ("README.md", "docs/tutorial.md")
@@ -32,13 +32,13 @@ def folder(tmp_path: Path, repo_root: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_does_what_it_says(page: str, folder: Path, repo_root: Path) -> None:
+def run(folder: Path, repo_root: Path, *pages: str, plugins: str = "") -> None:
+    """Run pages in a process of their own; ``plugins`` are those that may load."""
     script = repo_root / "tests" / "docs" / "run_page.py"
-    environment = {**os.environ, "PYTHONPATH": str(repo_root), "HOME": str(folder), "GARTK_PLUGINS": ""}
+    path = os.pathsep.join(map(str, (folder / "site", repo_root)))
+    environment = {**os.environ, "PYTHONPATH": path, "HOME": str(folder), "GARTK_PLUGINS": plugins}
     ran = subprocess.run(
-        [sys.executable, str(script), str(repo_root / page)],
+        [sys.executable, str(script), *(str(repo_root / page) for page in pages)],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -46,6 +46,29 @@ def test_a_page_does_what_it_says(page: str, folder: Path, repo_root: Path) -> N
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-4000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_what_it_says(page: str, folder: Path, repo_root: Path) -> None:
+    run(folder, repo_root, page)
+
+
+@pytest.mark.slow
+def test_the_pages_for_plugins_do_what_they_say(folder: Path, repo_root: Path) -> None:
+    package = repo_root / "plugins" / "gartk_acme"
+    (folder / "plugins").symlink_to(repo_root / "plugins")
+    info = folder / "site" / "gartk_acme-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gartk-acme\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[gartk.plugins]\nacme = gartk_acme:register\n")
+    (folder / "site" / "gartk_acme").symlink_to(package / "gartk_acme")
+    draw_image(folder / "acme_colours" / "0.png", [((10, 8, 40, 30), "red")])
+    record = {"id": "0", "image": "0.png", "masks": [rle((10, 8, 40, 30))], "colour": "red"}
+    write_json(folder / "acme_colours" / "colours.json", [record])
+    pages = sorted(page.relative_to(repo_root).as_posix() for page in repo_root.glob("docs/extend/*.md"))
+    assert len(pages) == 8
+    run(folder, repo_root, *pages, plugins="acme")
 
 
 def test_only_commands_that_cost_minutes_or_a_network_are_left_out(repo_root: Path) -> None:

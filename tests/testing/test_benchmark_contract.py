@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +40,6 @@ def test_region_world_and_a_plugins_benchmark_keep_the_contract(tmp_path: Path) 
     check_benchmark({"type": "RegionWorldBenchmark", "items_per_task": 1, "dataset": dataset}, root=tmp_path)
     write_colours(tmp_path)
     check_benchmark(ColoursBenchmark, root=tmp_path)
-
-
-def test_the_example_of_the_documentation_keeps_the_contract(repo_root: Path, tmp_path: Path) -> None:
-    text = (repo_root / "docs" / "extend" / "benchmark.md").read_text(encoding="utf-8")
-    code = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    found: dict[str, Any] = {"__name__": "acme_colours"}
-    try:
-        exec(code[0], found)
-        found["write_two_records"] = lambda path: write_colours(path.parents[1])
-        exec(code[1], found)
-        found["test_colours_keep_the_contract"](tmp_path)
-    finally:
-        BENCHMARKS.unregister("acme.ColoursBenchmark")
 
 
 def _scores_silence(self: Any, item: Item) -> dict[str, float | None]:

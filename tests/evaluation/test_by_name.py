@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gartk.cli.main import main
 from gartk.errors import CheckpointError, ConfigError
 from gartk.evaluation.benchmarks.base import Benchmark
 from gartk.evaluation.by_name import build_judge, build_model_under_test, short_names
@@ -160,8 +161,6 @@ def test_what_is_shown_to_chat_models_is_refused_for_others() -> None:
 def test_a_plugins_model_and_judge_run_by_name_with_their_arguments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tools import eval as tool
-
     pytest.importorskip("jinja2", reason="needs the extra 'eval'")
     monkeypatch.setenv("GARTK_CACHE", str(tmp_path / "cache"))
     root, out = tmp_path / "data", tmp_path / "out"
@@ -178,8 +177,8 @@ def test_a_plugins_model_and_judge_run_by_name_with_their_arguments(
     write_json(root / "gar_bench" / "GAR-Bench-Caption-Simple.json", captions)
     command = ["gar-cap-simple", "--data", str(root), "--model", "acme.StarModelUnderTest:sea"]
     command += ["--model-arg", "times=3", "--judge", "acme.StarJudge"]
-    status = tool.main(
-        [*command, "--judge-arg", "longer_than=5", "--judge-arg", "name=tall", "--out", str(out)]
+    status = main(
+        ["eval", *command, "--judge-arg", "longer_than=5", "--judge-arg", "name=tall", "--out", str(out)]
     )
     assert status == 0, capsys.readouterr().err
     results = read_results(out / "results.json")
@@ -199,7 +198,7 @@ def test_a_plugins_model_and_judge_run_by_name_with_their_arguments(
         "--out",
         str(tmp_path / "o2"),
     ]
-    assert tool.main([*again, "--judge", "acme.star:False"]) == 0
+    assert main(["eval", *again, "--judge", "acme.star:False"]) == 0
     results = read_results(tmp_path / "o2" / "results.json")
     assert results.summary["variants"]["published"]["simple"]["text"].startswith("0/3")
     assert results.info["judged_by"] == {"kind": "star chat", "says": "False", "sees_images": True}
@@ -215,8 +214,6 @@ def test_a_plugins_model_and_judge_run_by_name_with_their_arguments(
 def test_arguments_for_nobody_are_refused(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tools import eval as tool
-
     with pytest.raises(SystemExit):
-        tool.parse_args(["gar-vqa", *arguments])
+        main(["eval", "gar-vqa", *arguments])
     assert says in capsys.readouterr().err

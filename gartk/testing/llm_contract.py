@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from gartk.structures import Batch, RegionBatch
 from gartk.testing.checks import (
     PartSpec,
     build_module,
+    check_rebuilt,
     require,
     require_close,
     require_finite,
@@ -29,7 +31,7 @@ def check_llm(spec: PartSpec, *, seed: int = 0, tolerance: float = 1e-4) -> None
     Promises: every prompt and placeholder is one token, no two alike, and has an embedding and a
     logit; shapes are true; a token sees nothing after it; padding on either side changes nothing; the
     gradient reaches the embeddings; ``generate`` is the greedy continuation of left-padded rows;
-    ``decode`` keeps ``<Prompt i>`` and drops markup.
+    ``decode`` keeps ``<Prompt i>`` and drops markup; it comes back from a checkpoint without its source.
 
     Raises: ContractViolation naming the promise that is broken.
     """
@@ -54,6 +56,13 @@ def check_llm(spec: PartSpec, *, seed: int = 0, tolerance: float = 1e-4) -> None
     llm.head(hidden)[:, -1].square().sum().backward()
     reached = wanted.grad is not None and bool((wanted.grad.abs().amax(-1) > 0).all())
     require(reached, "The gradient reaches every embedding.")
+    check_rebuilt(LLMS, spec, lambda part: _logits(part, whole), seed=seed, keep=_keep_tokenizer)
+
+
+def _keep_tokenizer(llm: LanguageModel, folder: Path) -> dict[str, str]:
+    """Save the tokenizer, which a checkpoint holds beside the weights; give the argument that names it."""
+    llm.tokenizer.save_pretrained(folder)
+    return {"tokenizer": str(folder)}
 
 
 def _check_tokens(llm: LanguageModel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,16 @@ from torch import Tensor
 
 from gartk.models.prompts.base import PROMPT_ENCODERS, PromptEncoder
 from gartk.structures import RegionBatch, TileGrid
-from gartk.testing.checks import PartSpec, build_module, require, require_close, require_finite, require_shape
+from gartk.testing.checks import (
+    PartSpec,
+    build_module,
+    check_bf16,
+    check_rebuilt,
+    require,
+    require_close,
+    require_finite,
+    require_shape,
+)
 from gartk.testing.parts import make_grid, make_regions, ragged_grids, select_regions
 
 _COUNTS = (3, 2, 4, 2)
@@ -33,7 +42,8 @@ def check_prompt_encoder(
 
     Promises: ``enters_tower`` says whether it adds anything; exactly zero at the start of training; the
     gradient reaches its parameters, and one step makes it see regions; any number of regions, none
-    included; the weights' dtype is kept; the same input gives the same output.
+    included; the weights' dtype is kept; the same input gives the same output; it comes back from a
+    checkpoint without its source.
 
     Args:
         spec: a registered name, a config with ``type``, or the class itself.
@@ -62,8 +72,10 @@ def check_prompt_encoder(
     _check_order(encoder, regions, grids)
     if footprint == "mask":
         _check_footprint(encoder, regions, grids, patch_px)
-    half = _run(encoder.to(torch.bfloat16), regions, grids)
-    require(half.dtype == torch.bfloat16, "The output has the dtype of the weights.", str(half.dtype))
+    offer: dict[str, Any] = {"embed_dim": embed_dim, "patch_px": patch_px}
+    check_rebuilt(PROMPT_ENCODERS, spec, lambda part: _run(part, regions, grids), seed=seed, **offer)
+    promise = "The output has the dtype of the weights, bf16 too, whatever that of boxes and masks is."
+    check_bf16(encoder, lambda part: _run(part, regions, grids), promise)
 
 
 def _run(encoder: PromptEncoder, regions: RegionBatch, grids: Sequence[TileGrid]) -> Tensor:

@@ -109,7 +109,7 @@ def test_contract_accepts_a_right_extractor() -> None:
         ("others", "do not depend on other regions"),
         ("order", "in that order"),
         ("gradient", "gradient reaches every map"),
-        ("dtype", "bf16 maps give bf16 tokens"),
+        ("dtype", "bf16 weights and maps give bf16 tokens"),
     ],
 )
 def test_contract_names_the_promise_that_an_extractor_breaks(fault: str, promise: str) -> None:
@@ -184,6 +184,10 @@ class FaultyPrompt(PromptEncoder):
                 union = union + union.mean()
             patches = torch.nn.functional.avg_pool2d(union[:, None], self.patch_px)
             rows.append((patches.transpose(2, 3) if self.fault == "columns" else patches).flatten())
+        if self.fault == "mixed":
+            return torch.cat(rows)[:, None] @ self.weight[None]
+        if self.fault == "dtype":
+            return torch.cat(rows)[:, None] * self.weight.float()
         weight = self.weight.detach() if self.fault == "gradient" else self.weight
         return torch.cat(rows)[..., None].to(weight.dtype) * (weight * 0 if self.fault == "dead" else weight)
 
@@ -201,6 +205,8 @@ def test_contract_accepts_a_right_prompt_encoder() -> None:
         ("order", "order of regions does not count"),
         ("spread", "only the patches that its mask touches"),
         ("columns", "only the patches that its mask touches"),
+        ("dtype", "has the dtype of the weights, bf16 too.*float32"),
+        ("mixed", "has the dtype of the weights, bf16 too.* Got: RuntimeError"),
     ],
 )
 def test_contract_names_the_promise_that_a_prompt_encoder_breaks(fault: str, promise: str) -> None:

@@ -132,12 +132,13 @@ def _hub_cache() -> str:
 def _packages() -> dict[str, str | None]:
     import importlib_metadata
 
-    installed = {_normal(d.name): d.version for d in importlib_metadata.distributions() if d.name}
-    return {name: installed.get(_normal(name)) for name in PACKAGES}
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-")
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib_metadata.version(name)
+        except Exception:  # not installed, or its files are damaged
+            found[name] = None
+    return found
 
 
 def _devices() -> list[str]:
@@ -175,7 +176,8 @@ def _plugins(problems: list[str]) -> list[Plugin]:
         place = (report.name, report.distribution, report.version)
         found.append(Plugin(*place, report.status, registered, report.reason))
         if report.status == "failed":
-            problems.append(f"Plugin {report.title} failed to load: {report.reason}.")
+            kind = "The distribution" if report.is_distribution else "Plugin"
+            problems.append(f"{kind} {report.title} failed to load: {report.reason}.")
     problems += [f"GARTK_PLUGINS names {name!r}, which is not installed." for name in absent_plugins()]
     return found
 

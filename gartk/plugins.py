@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from gartk.errors import PluginError, did_you_mean
@@ -27,7 +28,8 @@ class PluginReport:
     """What became of one plugin.
 
     ``registered`` maps a registry's name to the keys that the plugin registered there; ``error``
-    is the exception that stopped it, with its own traceback.
+    is the exception that stopped it, with its own traceback. ``is_distribution``: this stands for a whole
+    distribution whose entry points cannot be read, whether there are plugins among them or not.
     """
 
     name: str
@@ -37,11 +39,12 @@ class PluginReport:
     status: Literal["loaded", "failed", "skipped"]
     error: BaseException | None = None
     registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_distribution: bool = False
 
     @property
     def title(self) -> str:
         """Its name with the distribution and version it comes from."""
-        return f"{self.name!r} ({self.distribution} {self.version})"
+        return f"{self.name!r} ({' '.join(filter(None, (self.distribution, self.version)))})"
 
     @property
     def prefixes(self) -> set[str]:
@@ -103,12 +106,19 @@ class PluginLoader:
         return self.reports
 
     def _load_all(self) -> tuple[PluginReport, ...]:
-        points = _installed() if self._entry_points is None else self._entry_points
-        ordered = sorted(points, key=lambda p: (p.name, *_origin(p)))
+        points, unreadable = _installed() if self._entry_points is None else (self._entry_points, [])
+        found = [(point, _read_report(point)) for point in points]
+        found.sort(key=lambda one: (one[1].name, one[1].distribution, one[1].version))
         allowed = self._allowed()
         if allowed is not None:
-            self._absent = tuple(sorted(allowed - {p.name for p in ordered}))
-        return tuple(_load_one(p, skip=allowed is not None and p.name not in allowed) for p in ordered)
+            self._absent = tuple(sorted(allowed - {report.name for _, report in found}))
+        loaded = [
+            replace(report, status="skipped", error=None)
+            if allowed is not None and report.name not in allowed
+            else _load_one(point, report)
+            for point, report in found
+        ]
+        return (*loaded, *unreadable)
 
     def _allowed(self) -> set[str] | None:
         value = self._environ.get(ALLOW_ENV)
@@ -121,12 +131,16 @@ class PluginLoader:
             f"  {did_you_mean(self._absent[0], {r.name for r in self.reports})}"
         )
 
+    def _troubles(self) -> list[PluginReport]:
+        """What failed, but not distributions that cannot be read where the allow-list misses no plugin."""
+        listed = self._allowed() is not None and not self._absent
+        return [r for r in self.reports if r.status == "failed" and not (listed and r.is_distribution)]
+
     def _warn(self) -> None:
         if self._is_strict():
             return
-        for report in self.reports:
-            if report.status == "failed":
-                warnings.warn(_failed_text(report), RuntimeWarning, stacklevel=4)
+        for report in self._troubles():
+            warnings.warn(_failed_text(report), RuntimeWarning, stacklevel=4)
         if self._absent:
             warnings.warn(self._absent_text(), RuntimeWarning, stacklevel=4)
 
@@ -136,9 +150,8 @@ class PluginLoader:
     def _raise_if_strict(self) -> None:
         if not self._is_strict():
             return
-        for report in self.reports:
-            if report.status == "failed":
-                raise PluginError(f"{_failed_text(report)} ({STRICT_ENV} is set.)") from report.error
+        for report in self._troubles():
+            raise PluginError(f"{_failed_text(report)} ({STRICT_ENV} is set.)") from report.error
         if self._absent:
             raise PluginError(f"{self._absent_text()} ({STRICT_ENV} is set.)")
 
@@ -185,24 +198,80 @@ def failure_behind(key: str) -> BaseException | None:
     return next((r.error for r in named or failed), None)
 
 
-def _installed() -> list[Any]:
+def _installed() -> tuple[list[Any], list[PluginReport]]:
+    """Return the installed entry points of the group, and a report of each distribution that hides its own.
+
+    Each distribution is read by itself, so that one whose files are damaged hides no other. Of several by one
+    name the first on ``sys.path`` counts, as an import would find it.
+    """
     import importlib_metadata
 
-    return list(importlib_metadata.entry_points(group=GROUP))
+    points: dict[str, list[Any]] = {}
+    unreadable: dict[str, PluginReport] = {}
+    for dist in importlib_metadata.distributions():
+        folder = _folder_of(dist)
+        name = folder.partition("-")[0].lower().replace(".", "_")
+        if name in points:
+            continue
+        try:
+            points[name] = [point for point in dist.entry_points if point.group == GROUP]
+        except Exception as error:  # whatever a damaged file leads to
+            problem = PluginError(f"its entry_points.txt cannot be read: {error}")
+            problem.__cause__ = error
+            report = PluginReport(name, folder, "", "", "failed", problem, is_distribution=True)
+            unreadable.setdefault(name, report)
+    found = [point for own in points.values() for point in own]
+    return found, [report for name, report in unreadable.items() if name not in points]
 
 
-def _origin(point: Any) -> tuple[str, str]:
-    dist = getattr(point, "dist", None)
-    if dist is None:
-        return "unknown distribution", ""
-    return str(dist.name), str(dist.version)
+def tolerate_unreadable_distributions() -> None:
+    """Let a distribution whose metadata is not UTF-8 count as one without metadata, in this process.
+
+    torch and others go through the entry points of all that is installed as they are imported, and one such
+    file stops them. For processes of gartk's own commands; what is passed over, ``plugin_reports`` names.
+    """
+    from importlib.metadata import PathDistribution
+
+    read = PathDistribution.read_text
+    if read.__module__ == __name__:
+        return
+
+    def read_text(self: PathDistribution, filename: Any) -> str | None:
+        try:
+            return read(self, filename)
+        except UnicodeDecodeError:
+            return None
+
+    PathDistribution.read_text = read_text  # type: ignore[method-assign]
 
 
-def _load_one(point: Any, *, skip: bool) -> PluginReport:
-    distribution, version = _origin(point)
-    base = {"name": point.name, "distribution": distribution, "version": version, "module": point.module}
-    if skip:
-        return PluginReport(**base, status="skipped")
+def _folder_of(dist: Any) -> str:
+    return Path(str(getattr(dist, "_path", ""))).name or "unknown distribution"
+
+
+def _read_report(point: Any) -> PluginReport:
+    """Return what an entry point and its distribution say of themselves; failed where they cannot be read."""
+    dist = point.dist
+    try:
+        if dist is None:
+            return PluginReport(point.name, "unknown distribution", "", point.module, "skipped")
+        if not dist.name:
+            raise PluginError("its distribution has no METADATA file that gives its name")
+        return PluginReport(point.name, str(dist.name), _version_of(dist), point.module, "skipped")
+    except Exception as error:  # whatever a damaged file leads to
+        return PluginReport(point.name, _folder_of(dist), "", "", "failed", error)
+
+
+def _version_of(dist: Any) -> str:
+    try:
+        return str(dist.version or "(no version)")
+    except KeyError:
+        return "(no version)"
+
+
+def _load_one(point: Any, report: PluginReport) -> PluginReport:
+    if report.status == "failed":
+        return report
     seen: list[Registration] = []
     try:
         with recording(point.name) as seen:
@@ -211,8 +280,8 @@ def _load_one(point: Any, *, skip: bool) -> PluginReport:
         for entry in seen:
             if entry.is_new:
                 entry.registry.unregister(entry.key)
-        return PluginReport(**base, status="failed", error=error)
-    return PluginReport(**base, status="loaded", registered=_by_registry(seen))
+        return replace(report, status="failed", error=error)
+    return replace(report, status="loaded", registered=_by_registry(seen))
 
 
 def _by_registry(seen: Iterable[Registration]) -> dict[str, tuple[str, ...]]:
@@ -223,4 +292,5 @@ def _by_registry(seen: Iterable[Registration]) -> dict[str, tuple[str, ...]]:
 
 
 def _failed_text(report: PluginReport) -> str:
-    return f"Plugin {report.title} failed to load: {report.reason}. Run: gartk doctor"
+    what = "The distribution" if report.is_distribution else "Plugin"
+    return f"{what} {report.title} failed to load: {report.reason}. Run: gartk doctor"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from gartk.custom_imports import import_custom
 from gartk.errors import ConfigError, PluginError
@@ -282,6 +284,15 @@ def _run(arguments: list[str], *folders: Path, **environ: str) -> subprocess.Com
     )
 
 
+def _spoil(folder: Path, name: str, file: str, content: bytes | None) -> None:
+    """Give an installed distribution another file of metadata, or take it away."""
+    path = folder / f"gartk_{name}-0.2.dist-info" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+
 GOOD = """
     def register():
         from gartk.registry import SEGMENTERS
@@ -304,6 +315,113 @@ def test_an_installed_plugin_that_raises_on_import_is_isolated_and_its_traceback
     assert "direct cause" in done.stderr
     assert "gartk.errors.PluginError: type 'star.Score' is not registered in SEGMENTERS." in done.stderr
     assert done.returncode == 1
+
+
+NOT_UTF8 = "[console_scripts]\nd\xe9part = x:y\n".encode("latin-1")
+SPOILT = {
+    "no METADATA": ("METADATA", None, "has no METADATA|No package metadata"),
+    "METADATA not UTF-8": ("METADATA", b"Name: gartk-bad\xe9\nVersion: 0.2\n", "can't decode byte"),
+    "malformed value": (
+        "entry_points.txt",
+        b"[gartk.plugins]\nbad = no such: value!\n",
+        "Invalid object reference",
+    ),
+    "no value": ("entry_points.txt", b"[gartk.plugins]\nbad\n", "entry_points.txt cannot be read"),
+    "not UTF-8": ("entry_points.txt", NOT_UTF8, "entry_points.txt cannot be read.*can't decode byte"),
+}
+LOOK = """
+    import json, sys, warnings
+    from gartk.plugins import absent_plugins, plugin_reports
+    from gartk.registry import SEGMENTERS
+    names = [name for name in SEGMENTERS.names() if "." in name]
+    reports = [[r.name, r.distribution, r.status, r.reason] for r in plugin_reports()]
+    print(json.dumps([names, reports, absent_plugins()]))
+"""
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("listed", [None, "", "good"])
+def test_a_distribution_with_damaged_metadata_is_reported_and_hides_no_other(
+    tmp_path: Path, kind: str, listed: str | None
+) -> None:
+    file, content, reason = SPOILT[kind]
+    _install(_install(tmp_path, "bad", "def register(): pass\n"), "good", GOOD)
+    _spoil(tmp_path, "bad", file, content)
+    environ = {} if listed is None else {"GARTK_PLUGINS": listed}
+    done = _run(["-c", textwrap.dedent(LOOK)], tmp_path, **environ)
+    assert done.returncode == 0, done.stderr
+    names, reports, absent = json.loads(done.stdout)
+    assert names == ([] if listed == "" else ["good.Score"])
+    assert absent == []
+    (bad,) = [report for report in reports if report[0] in ("bad", "gartk_bad")]
+    whole = bad[0] == "gartk_bad"  # no plugin of it is known by name
+    assert bad[2] == ("failed" if listed is None or whole else "skipped")
+    if bad[2] == "failed":
+        assert re.search(f"(?s){reason}", bad[3])
+    assert done.stderr.count("failed to load") == (1 if listed is None else 0)
+
+
+def test_a_plugin_whose_version_is_missing_is_loaded_all_the_same(tmp_path: Path) -> None:
+    _install(tmp_path, "good", GOOD)
+    _spoil(tmp_path, "good", "METADATA", b"Metadata-Version: 2.1\nName: gartk-good\n")
+    done = _run(["-c", textwrap.dedent(LOOK)], tmp_path)
+    assert json.loads(done.stdout)[:2] == [["good.Score"], [["good", "gartk-good", "loaded", ""]]]
+
+
+def test_of_two_distributions_by_one_name_the_first_on_the_path_counts(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    _install(first, "good", GOOD)
+    _install(second, "good", "raise RuntimeError('the second was loaded')\n")
+    done = _run(["-c", textwrap.dedent(LOOK)], first, second)
+    assert (json.loads(done.stdout)[0], done.stderr) == (["good.Score"], "")
+
+
+def test_two_plugins_by_one_name_are_both_loaded_unless_their_keys_clash(tmp_path: Path) -> None:
+    _install(_install(tmp_path, "good", GOOD), "other", GOOD)
+    _spoil(tmp_path, "other", "entry_points.txt", b"[gartk.plugins]\ngood = gartk_other:register\n")
+    done = _run(["-c", textwrap.dedent(LOOK)], tmp_path)
+    _, reports, _ = json.loads(done.stdout)
+    assert [report[:3] for report in reports] == [
+        ["good", "gartk-good", "loaded"],
+        ["good", "gartk-other", "failed"],
+    ]
+    assert "SEGMENTERS already has 'good.Score'" in reports[1][3]
+
+
+def test_strict_mode_stops_at_a_distribution_that_cannot_be_read(tmp_path: Path) -> None:
+    _install(tmp_path, "bad", "def register(): pass\n")
+    _spoil(tmp_path, "bad", "entry_points.txt", NOT_UTF8)
+    done = _run(["-c", textwrap.dedent(LOOK)], tmp_path, GARTK_STRICT_PLUGINS="1")
+    assert "PluginError: The distribution 'gartk_bad' (gartk_bad-0.2.dist-info) failed" in done.stderr
+    done = _run(["-c", textwrap.dedent(LOOK)], tmp_path, GARTK_STRICT_PLUGINS="1", GARTK_PLUGINS="")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listed", [None, ""])
+def test_every_command_goes_on_beside_a_package_whose_entry_points_are_not_utf8(
+    tmp_path: Path, listed: str | None
+) -> None:
+    """torch, triton and others read all entry points as they are imported."""
+    _install(tmp_path, "bad", "def register(): pass\n")
+    _spoil(tmp_path, "bad", "entry_points.txt", NOT_UTF8)
+    _install(tmp_path, "worse", "def register(): pass\n")
+    _spoil(tmp_path, "worse", "METADATA", None)
+    environ = {} if listed is None else {"GARTK_PLUGINS": listed}
+    done = _run([str(ROOT / "tools" / "doctor.py"), "--json"], tmp_path, **environ)
+    found = json.loads(done.stdout)
+    status = {plugin["name"]: plugin["status"] for plugin in found["plugins"]}
+    assert status == {"gartk_bad": "failed", "worse": "failed" if listed is None else "skipped"}
+    assert any("The distribution 'gartk_bad'" in problem for problem in found["problems"])
+    assert found["packages"]["torch"]
+    assert "RoIAlignReplay" in found["names"]["REGION_EXTRACTORS"]
+    image = tmp_path / "image.png"
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(image)
+    done = _run(
+        [str(ROOT / "tools" / "describe.py"), str(image), "--box", "8,8,50,50", "--json"], tmp_path, **environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("The distribution 'gartk_bad'" in done.stderr) == (listed is None)
 
 
 def test_strict_mode_stops_a_process_at_its_first_lookup(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from gartk import __version__
 from gartk.cli.report import Report
 from gartk.errors import exit_code
+from gartk.plugins import tolerate_unreadable_distributions
 
 COMMANDS = (
     *("describe", "train", "test", "eval run", "eval score", "eval agreement", "eval stability", "eval list"),
@@ -93,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", UserWarning)
+        warnings.filterwarnings("default", message="(Plugin|The distribution|GARTK_PLUGINS|custom_imports)")
         warnings.showwarning = _show_warning
         code = exit_code(lambda: codes.append(_run(args)))
     if code == 130 and "resume" in args:
@@ -129,6 +131,7 @@ def _show_warning(
 
 def _run(args: argparse.Namespace) -> int:
     """Run the chosen command and print its report."""
+    tolerate_unreadable_distributions()
     report: Report | None
     if args.json:
         with redirect_stdout(sys.stderr):

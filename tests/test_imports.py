@@ -109,7 +109,7 @@ class Found:
 
 
 def imports_of(tree: ast.AST, package: str, *, typing_only: bool = False) -> Iterator[Found]:
-    """Give every import below a node, inside functions too, and import_module of a constant."""
+    """Return every import below a node, inside functions too, and import_module of a constant."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (Found(node.lineno, alias.name, None, typing_only) for alias in node.names)

@@ -285,7 +285,7 @@ def _run(arguments: list[str], *folders: Path, **environ: str) -> subprocess.Com
 
 
 def _spoil(folder: Path, name: str, file: str, content: bytes | None) -> None:
-    """Give an installed distribution another file of metadata, or take it away."""
+    """Return an installed distribution another file of metadata, or take it away."""
     path = folder / f"gartk_{name}-0.2.dist-info" / file
     if content is None:
         path.unlink()

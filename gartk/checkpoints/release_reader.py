@@ -57,12 +57,12 @@ _MARKUP = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|e
 
 
 def to_gartk(name: str) -> str:
-    """Give gartk's name for a weight of the release; one that it does not know stays."""
+    """Return gartk's name for a weight of the release; one that it does not know stays."""
     return _renamed(name, RELEASE_NAMES)
 
 
 def to_release(name: str) -> str:
-    """Give the release's name for a weight of gartk; one that it does not know stays."""
+    """Return the release's name for a weight of gartk; one that it does not know stays."""
     return _renamed(name, {own: theirs for theirs, own in RELEASE_NAMES.items()})
 
 
@@ -150,7 +150,7 @@ class ReleaseConfig:
             )
 
     def error(self, key: str, what: str) -> CheckpointError:
-        """Give the error that says what is wrong with a key."""
+        """Return the error that says what is wrong with a key."""
         return CheckpointError(f"{self.path}: {key} {what}. Is this a folder of the release?")
 
     def get(self, key: str, kind: type) -> Any:
@@ -165,7 +165,7 @@ class ReleaseConfig:
         return node
 
     def model_cfg(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, Any]:
-        """Give the config of the RegionVLM that the release is."""
+        """Return the config of the RegionVLM that the release is."""
         pool = self.get("mllm_config.projector_pooling_ratio", int)
         vision = self.get("mllm_config.vision_config", dict)
         kernel, patch = (

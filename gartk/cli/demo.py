@@ -230,7 +230,7 @@ def run(args: argparse.Namespace) -> Report:
 
 
 def first_and_last_loss(work_dir: Path) -> str:
-    """Tell how far the loss fell: means over the first and last 20 updates."""
+    """Return how far the loss fell: means over the first and last 20 updates."""
     lines = (work_dir / "losses.jsonl").read_text(encoding="utf-8").splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     first, last = losses[:20], losses[-20:]

@@ -163,7 +163,7 @@ def _known_keys(here: str, node: Mapping[str, Any]) -> set[str] | None:
 
 
 def _expand_in_place(node: Any, path: str) -> Any:
-    """Replace ``${VAR}`` in every string below a node; gives the node, or the new string."""
+    """Replace ``${VAR}`` in every string below a node; return the node, or the new string."""
     if isinstance(node, str):
         return _VARIABLE.sub(lambda match: _lookup(match, path), node)
     if isinstance(node, dict):

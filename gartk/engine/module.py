@@ -16,7 +16,7 @@ class BatchToDevice(BaseDataPreprocessor):
     """MMEngine's data preprocessor for a whole ``Batch``: moves it, changes nothing."""
 
     def forward(self, data: Any, training: bool = False) -> dict[str, Any]:
-        """Give the batch on the model's device, named as ``TrainModule.forward`` takes it."""
+        """Return the batch on the model's device, named as ``TrainModule.forward`` takes it."""
         return {"batch": move_to_device(data, self.device, non_blocking=True)}
 
 

@@ -45,11 +45,11 @@ class ShardedBatchSampler:
         self._cached: tuple[int, torch.Tensor] | None = None
 
     def state_dict(self) -> dict[str, int | bool]:
-        """Give what fixes the order of samples (not the position in it)."""
+        """Return what fixes the order of samples (not the position in it)."""
         return {"num_samples": self.num_samples, "seed": self.seed, "shuffle": self.shuffle}
 
     def index_at(self, position: int) -> int:
-        """Give the dataset index at a position of the global stream."""
+        """Return the dataset index at a position of the global stream."""
         epoch, offset = divmod(position, self.num_samples)
         if not self.shuffle:
             return offset

@@ -52,7 +52,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def save_optimizer(optimizer: torch.optim.Optimizer, path: Path) -> dict[str, Any]:
-    """Write the optimiser's tensors by parameter name; gives the JSON part: its groups and other state."""
+    """Write the optimiser's tensors by parameter name; return the JSON part: its groups and other state."""
     state = optimizer.state_dict()
     names = [name for group in optimizer.param_groups for name in group["names"]]
     tensors: dict[str, Tensor] = {}

@@ -259,7 +259,7 @@ def is_number(value: object) -> bool:
 
 
 def mask_problem(mask: object) -> str | None:
-    """Say why a published mask cannot be one, or None: RLE, ``segmentation`` (also null), ``bbox``.
+    """Return why a published mask cannot be one, or None: RLE, ``segmentation`` (also null), ``bbox``.
 
     Only the form is checked. A mapping of such mappings (one for each object of a frame) is taken too.
     """

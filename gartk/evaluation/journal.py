@@ -98,7 +98,7 @@ class Journal:
             self._keep(entry)
 
     def get(self, kind: str, item: Item, *, part: str = "") -> dict[str, Any] | None:
-        """Give the entry of an item, or None."""
+        """Return the entry of an item, or None."""
         with self._lock:
             return self._entries.get(kind, {}).get((item.task, item.id, part))
 

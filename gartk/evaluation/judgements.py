@@ -91,6 +91,6 @@ def _is_entry(entry: Any) -> bool:
 
 
 def judges_of(items: Iterable[Item]) -> list[str]:
-    """Name the judges that have judged items, in the order in which they first occur."""
+    """Return the names of the judges that have judged items, in the order in which they first occur."""
     names = (entry["judge"] for item in items for entry in judgements_of(item))
     return list(dict.fromkeys(names))

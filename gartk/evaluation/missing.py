@@ -77,7 +77,7 @@ class Missing:
 
 
 def withheld_because(missing: Missing, max_missing: float) -> str:
-    """Say why a score is withheld, or "": more is missing than ``max_missing`` per cent."""
+    """Return why a score is withheld, or "": more is missing than ``max_missing`` per cent."""
     if missing.percent <= max_missing:
         return ""
     return (

@@ -296,7 +296,7 @@ def _why_not(op: Op, backend: str, device_type: str) -> str | None:
 
 
 def available_backends(op: Op = "roi_align", device: str | torch.device = "cpu") -> dict[str, str | None]:
-    """Tell for each backend why it cannot serve this operator on this device; None means it can.
+    """Return for each backend why it cannot serve this operator on this device; None means it can.
 
     Raises: ConfigError for an unknown operator.
     """
@@ -306,7 +306,7 @@ def available_backends(op: Op = "roi_align", device: str | torch.device = "cpu")
 
 
 def choose_backend(op: Op, backend: str, device: str | torch.device = "cpu") -> str:
-    """Name the backend that serves a request.
+    """Return the name of the backend that serves a request.
 
     ``auto`` is mmcv where its operator serves the device, else torchvision, else torch; but RoIAlign
     on a CPU is torch's, where the compiled ones are several times slower (``bench/bench_replay.py``).

@@ -44,7 +44,7 @@ class GivenForm:
 
 
 def recognise(given: Any) -> GivenForm:
-    """Tell in which of the accepted forms a region was given, without decoding it.
+    """Return in which of the accepted forms a region was given, without decoding it.
 
     Raises: RegionError, naming the accepted forms if this is none of them.
     """

@@ -32,7 +32,7 @@ _open_lock = threading.Lock()
 
 
 def pixel_limit(max_pixels: int | None = None) -> int:
-    """Tell the pixel limit in force: the argument, else GARTK_MAX_PIXELS, else 100 million.
+    """Return the pixel limit in force: the argument, else GARTK_MAX_PIXELS, else 100 million.
 
     Raises: ConfigError if the limit is not a positive whole number.
     """

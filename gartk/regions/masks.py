@@ -233,7 +233,7 @@ def _centres(low: float, high: float, size: int) -> slice:
 
 
 def tight_box(mask: BoolMask) -> tuple[int, int, int, int]:
-    """Give the smallest box around a mask: (x0, y0, x1, y1), maximum exclusive.
+    """Return the smallest box around a mask: (x0, y0, x1, y1), maximum exclusive.
 
     Raises: RegionError if the mask is empty.
     """
@@ -245,7 +245,7 @@ def tight_box(mask: BoolMask) -> tuple[int, int, int, int]:
 
 
 def interior_point(mask: BoolMask) -> tuple[int, int]:
-    """Give a pixel (x, y) well inside a mask: the one farthest from its edge along row and column.
+    """Return a pixel (x, y) well inside a mask: the one farthest from its edge along row and column.
 
     Ties go to the first in raster order, so the answer depends on the mask alone.
     Raises: RegionError if the mask is empty.

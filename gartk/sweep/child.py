@@ -48,7 +48,7 @@ WAIT_FOR_THE_DEAD_S = 60.0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train and test one run; gives the exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
+    """Train and test one run; return the exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description="One run of a sweep.")
     parser.add_argument("folder", type=Path, help="the run's folder")
     parser.add_argument("--measure", type=int, metavar="UPDATES", help="only measure how long updates take")

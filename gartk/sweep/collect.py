@@ -71,7 +71,7 @@ class Collector:
         self._read: dict[Path, tuple[tuple[int, int], Mapping[Key, ItemOutcome]]] = {}
 
     def collect(self) -> dict[str, list[RunData]]:
-        """Give the runs of every row, by the row's name and in the order of the seeds."""
+        """Return the runs of every row, by the row's name and in the order of the seeds."""
         return {row.name: [self._run(run) for run in self.plan.runs_of(row)] for row in self.plan.rows}
 
     def _run(self, run: Run) -> RunData:

@@ -40,7 +40,7 @@ class EvalSettings:
     max_missing: float = 2.0
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as JSON values."""
+        """Return all of it as JSON values."""
         return asdict(self)
 
 

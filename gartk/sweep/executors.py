@@ -235,7 +235,7 @@ class SubmititExecutor:
 
 
 def run_job(task: tuple[str, list[str]]) -> int:
-    """Carry out one run inside of a cluster's job; gives its exit code."""
+    """Carry out one run inside of a cluster's job; return its exit code."""
     with begun(Path(task[0])) as log:
         return subprocess.run(
             task[1], env=child_environment(), stdout=log, stderr=subprocess.STDOUT, check=False

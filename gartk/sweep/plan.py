@@ -185,7 +185,7 @@ def _read(row: Row, settings: SweepSettings, seed: int) -> Config:
 
 
 def flat(values: Any, path: str = "") -> dict[str, Any]:
-    """Give every leaf of a config by its dotted path."""
+    """Return every leaf of a config by its dotted path."""
     if isinstance(values, Mapping) and values:
         below = [flat(one, f"{path}.{key}" if path else str(key)) for key, one in values.items()]
         return {key: value for part in below for key, value in part.items()}

@@ -24,7 +24,7 @@ FILES = ("table.md", "table.csv", "table.json", "index.html")
 
 
 def reporter(plan: Plan, out: Path, costs: Mapping[str, RowCost] | None = None) -> Callable[[], None]:
-    """Give a function that writes the report of a sweep as far as it is; each file is whole at any time."""
+    """Return a function that writes the report of a sweep as far as it is; each file is whole at any time."""
     collector = Collector(plan, out)
     return lambda: _write(plan, collector.collect(), out, costs)
 

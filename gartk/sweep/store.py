@@ -50,7 +50,7 @@ class Failure:
 
 
 def state_of(folder: Path) -> State:
-    """Tell how far a run is."""
+    """Return how far a run is."""
     if (folder / FINISHED_FILE).is_file():
         return "finished"
     if (folder / FAILURE_FILE).is_file():

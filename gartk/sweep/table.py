@@ -87,7 +87,7 @@ class Table:
     level: float
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it as JSON values."""
+        """Return all of it as JSON values."""
         return {"format": FORMAT, **asdict(self)}
 
 

@@ -32,7 +32,7 @@ def _plain_model() -> RegionVLM:
 
 @pytest.fixture
 def build(_plain_model: RegionVLM) -> Build:
-    """Give a toy model of its own to the test; ``changes`` to its config build it anew."""
+    """Return a toy model of its own to the test; ``changes`` to its config build it anew."""
 
     def build_(**changes: Any) -> RegionVLM:
         return _build(**changes) if changes else copy.deepcopy(_plain_model)

@@ -14,7 +14,7 @@ DIM = 6
 
 
 def fill(encoder: PromptEncoder, value: float | None = None) -> PromptEncoder:
-    """Give the weights a constant, or seeded noise."""
+    """Return the weights a constant, or seeded noise."""
     with torch.no_grad():
         for parameter in encoder.parameters():
             if value is None:

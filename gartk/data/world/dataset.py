@@ -168,7 +168,7 @@ class RegionWorldDataset(RegionDataset):
         return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        """Give sample ``index``.
+        """Return sample ``index``.
 
         Raises: IndexError outside 0..length-1.
         """

@@ -47,7 +47,7 @@ def find_file(root: Path, folder: str, names: Sequence[str], *, source: str) -> 
 
 
 def first_file(folders: Iterable[Path], name: str) -> Path | None:
-    """Give the first file of a name in some folders: by the whole name, else by its last part."""
+    """Return the first file of a name in some folders: by the whole name, else by its last part."""
     places = list(folders)
     for wanted in dict.fromkeys((name, Path(name).name)):
         for folder in places:

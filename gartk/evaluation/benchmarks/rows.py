@@ -73,7 +73,7 @@ def _saved(folder: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 
 def _undecoded(datasets: Any, rows: Any) -> Any:
-    """Give the images as they are stored, so that nothing is compressed a second time."""
+    """Return the images as they are stored, so that nothing is compressed a second time."""
     columns = rows.column_names or []
     return rows.cast_column(IMAGE, datasets.Image(decode=False)) if IMAGE in columns else rows
 
@@ -93,7 +93,7 @@ def _row(row: Mapping[str, Any], where: str, images: Path) -> Fields:
 
 
 def _write_once(folder: Path, data: bytes) -> str:
-    """Write an image under a name made of its content, unless it is there; give the name."""
+    """Write an image under a name made of its content, unless it is there; return the name."""
     name = f"{hashlib.sha256(data).hexdigest()[:24]}.{_ENDINGS.get(bytes(data[:2]), 'img')}"
     path = folder / name
     if not path.is_file():

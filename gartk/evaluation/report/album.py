@@ -56,7 +56,7 @@ class Album:
         self.dropped = 0
 
     def add(self, image: Picture) -> tuple[str, tuple[int, int]]:
-        """Take an image in; give its key and its (width, height) in pixels.
+        """Take an image in; return its key and its (width, height) in pixels.
 
         Raises: DataError if it cannot be read.
         """
@@ -91,7 +91,7 @@ class Album:
         return sum(len(jpeg) for jpeg in self._jpegs.values())
 
     def urls(self) -> dict[str, str]:
-        """Give the pictures as data URLs by key."""
+        """Return the pictures as data URLs by key."""
         return {
             key: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
             for key, jpeg in self._jpegs.items()
@@ -109,7 +109,7 @@ def _jpeg(picture: Image.Image, side: int, quality: int) -> bytes:
 
 
 def outlines(regions: Sequence[Region]) -> list[Outline]:
-    """Give the outlines of regions of one image, in the colours that they have in all our pictures."""
+    """Return the outlines of regions of one image, in the colours that they have in all our pictures."""
     if not regions:
         return []
     height, width = regions[0].image_hw
@@ -127,7 +127,7 @@ def outlines(regions: Sequence[Region]) -> list[Outline]:
 
 
 def colours(number: int) -> tuple[str, str]:
-    """Give the colour of region ``number``, and that of writing on it."""
+    """Return the colour of region ``number``, and that of writing on it."""
     red, green, blue = region_colour(number)
     light = 0.299 * red + 0.587 * green + 0.114 * blue > 130
     return f"#{red:02x}{green:02x}{blue:02x}", "#000" if light else "#fff"

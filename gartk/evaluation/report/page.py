@@ -78,7 +78,7 @@ def write_page(
     find_image: ImageFinder | None = None,
     max_picture_bytes: int = MAX_PICTURE_BYTES,
 ) -> Path:
-    """Write the page of some results; give its path.
+    """Write the page of some results; return its path.
 
     ``find_image`` says where an item's image lies; an item without one is shown without, and they are
     counted. Pictures are made so small that all together stay under ``max_picture_bytes``.
@@ -99,7 +99,7 @@ def render_page(
     find_image: ImageFinder | None = None,
     max_picture_bytes: int = MAX_PICTURE_BYTES,
 ) -> str:
-    """Give the page as text; see ``write_page``."""
+    """Return the page as text; see ``write_page``."""
     items = [item for item in results.records if benchmark.has_score(item)] or list(results.records)
     if not items:
         raise DataError(f"{results.benchmark}: there is no item to show on a page.")
@@ -214,7 +214,7 @@ def _add_picture(card: Card, item: Item, find_image: ImageFinder | None, album: 
 
 
 def plain_text(text: object) -> str:
-    """Give a text as a page can hold it: what cannot be shown, or turns the writing, becomes a mark."""
+    """Return a text as a page can hold it: what cannot be shown, or turns the writing, becomes a mark."""
     return _UNPRINTABLE.sub("�", str(text))
 
 

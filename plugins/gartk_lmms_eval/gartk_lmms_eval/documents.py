@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 def documents_of(stub: Any) -> Any:
-    """Give the documents of the benchmark that a stub names; lmms-eval calls this with its data set.
+    """Return the documents of the benchmark that a stub names; lmms-eval calls this with its data set.
 
     Raises: DataError if the benchmark's files, or some of its images, are not there. With
         GARTK_LMMS_PARTIAL=1 items without an image are left out, and the log says how many.
@@ -82,12 +82,12 @@ def to_item(text: str) -> Item:
 
 @lru_cache
 def benchmark(name: str) -> Benchmark:
-    """Give the benchmark of a name; GAR-Bench-Cap's two kinds are one benchmark to its items."""
+    """Return the benchmark of a name; GAR-Bench-Cap's two kinds are one benchmark to its items."""
     return build_benchmark(name)
 
 
 def finder(name: str) -> ImageFinder:
-    """Give what finds the images of a benchmark."""
+    """Return what finds the images of a benchmark."""
     return _finder(name, data_root())
 
 
@@ -108,17 +108,17 @@ def _parts(doc: Mapping[str, Any], kwargs: Kwargs) -> list[Any]:
 
 
 def doc_to_visual(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Kwargs = None) -> list[Image.Image]:
-    """Give the pictures, for models that take them before the text."""
+    """Return the pictures, for models that take them before the text."""
     return [part for part in _parts(doc, lmms_eval_specific_kwargs) if not isinstance(part, str)]
 
 
 def doc_to_text(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Kwargs = None) -> str:
-    """Give the texts on lines of their own; numbered announcements stand in the pictures' order."""
+    """Return the texts on lines of their own; numbered announcements stand in the pictures' order."""
     return "\n".join(part for part in _parts(doc, lmms_eval_specific_kwargs) if isinstance(part, str))
 
 
 def doc_to_messages(doc: Mapping[str, Any], lmms_eval_specific_kwargs: Kwargs = None) -> list[dict[str, Any]]:
-    """Give one message with texts and pictures in their order, for chat models."""
+    """Return one message with texts and pictures in their order, for chat models."""
     content = [
         {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "url": part}
         for part in _parts(doc, lmms_eval_specific_kwargs)
@@ -160,7 +160,7 @@ METRICS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 def process_results(
     doc: Mapping[str, Any], results: Sequence[str], *, task: str
 ) -> dict[str, dict[str, str]]:
-    """Give every metric of a task the item and the model's reply to it."""
+    """Return every metric of a task the item and the model's reply to it."""
     payload = {"item": doc["item"], "reply": results[0]}
     return dict.fromkeys(METRICS[task], payload)
 

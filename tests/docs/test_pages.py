@@ -67,3 +67,34 @@ def test_pictures_that_are_kept_are_shown(repo_root: Path) -> None:
         if link.endswith(".png")
     }
     assert [file for file in tracked(repo_root, "docs/*.png") if file.resolve() not in shown] == []
+
+
+def exists(root: Path, dotted: str) -> bool:
+    """Whether a dotted name is a module of gartk, or something that one defines or imports."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        module = root.joinpath(*parts[:length])
+        file = next((f for f in (module.with_suffix(".py"), module / "__init__.py") if f.is_file()), None)
+        if file is not None:
+            rest = parts[length:]
+            text = file.read_text(encoding="utf-8")
+            return not rest or re.search(rf"\b{rest[0]}\b", text) is not None
+    return False
+
+
+_PATH = re.compile(r"(?<![\w/.])(?:gartk|tools|configs|tests|bench)/[\w/]+\.(?:py|md)")
+_DOTTED = re.compile(r"(?<![\w/.])gartk(?:\.[A-Za-z_]\w*)+")
+
+
+def test_files_and_modules_that_pages_name_are_there(repo_root: Path) -> None:
+    wrong = []
+    for page in tracked(repo_root, "*.md"):
+        if page.name == "CHANGELOG.md":  # it speaks of what was
+            continue
+        text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+        quoted = " ".join(re.findall(r"`([^`\n]+)`", text))
+        paths = {path for path in _PATH.findall(quoted) if not (page.parent / path).exists()}
+        missing = [path for path in paths if not (repo_root / path).exists()]
+        missing += [name for name in set(_DOTTED.findall(quoted)) if not exists(repo_root, name)]
+        wrong += [f"{page.relative_to(repo_root)}: {name}" for name in missing]
+    assert wrong == []

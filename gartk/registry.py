@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, overload
 from gartk.errors import ConfigError, GartkError, PluginError, did_you_mean
 from gartk.plugins import failure_behind, load_plugins, trouble_lines
 from gartk.registration import SCOPE, Registration, load_lock, record
-from gartk.signatures import check_arguments, declares, label, where
+from gartk.signatures import check_arguments, declares, label, parameters_of, where
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -256,6 +256,16 @@ class PartRegistry(Generic[T]):
         if not isinstance(built, self.base):
             raise ConfigError(f"{here}: {label(part)} gave a {type(built).__name__}, no {self._wanted()}")
         return built
+
+    def not_taken(self, cfg: Mapping[str, Any], *, path: str = "") -> list[str]:
+        """Return the arguments of a config that its type does not take.
+
+        Raises: ConfigError, as ``get``.
+        """
+        kind = cfg["type"]
+        part = self._with_options(kind if callable(kind) else self.get(kind, path=path), cfg)
+        known = parameters_of(part)
+        return [] if known is None else [key for key in cfg if key != "type" and key not in known]
 
     def _check_class(self, part: type, named: str) -> None:
         """Check before it is built that a class derives from the base and has all that this asks for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gartk.errors import ConfigError, did_you_mean
@@ -54,14 +54,6 @@ def check_arguments(part: Callable[..., Any], given: Iterable[str], here: str) -
             f"{here} lacks an argument that {label(part)} needs: {', '.join(map(repr, missing))}.\n"
             f"  Got: {', '.join(sorted(have)) or '(nothing)'}. Accepted: {', '.join(sorted(passable))}."
         )
-
-
-def split_arguments(part: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the arguments that a class or function takes, and the names of those that it does not."""
-    known = parameters_of(part)
-    if known is None:
-        return dict(given), []
-    return {k: v for k, v in given.items() if k in known}, [k for k in given if k not in known]
 
 
 def label(part: Callable[..., Any]) -> str:

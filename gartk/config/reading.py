@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from gartk.config.replaced import drop_what_is_not_taken, replaced_types
 from gartk.config.settings import SECTIONS, TOP_LEVEL
 from gartk.custom_imports import import_custom
 from gartk.errors import ConfigError, did_you_mean
@@ -33,10 +34,11 @@ def load_config(
     ``path`` is a file, or the name of a config that gartk brings along (``find_config``).
     ``cfg_options`` maps dotted paths to values (``{'optim.lr': 1e-3}``). A path has to exist in the
     config or be one the engine knows; ``extra_keys`` names further ones (dotted) that a tool reads.
-    The arguments of a part (a dict with ``type``) are free: the part itself checks them. In any string
-    ``${VAR}`` or ``${VAR:fallback}`` stands for an environment variable.
+    The arguments of a part (a dict with ``type``) are free: the part itself checks them. Where an option
+    replaces a ``type``, arguments of the config that the new one does not take are dropped, with a warning.
+    In any string ``${VAR}`` or ``${VAR:fallback}`` stands for an environment variable.
 
-    Raises: ConfigError if the file is missing or not Python, an option's path is unknown, an
+    Raises: ConfigError if the file is missing or not Python, an option's path or type is unknown, an
         environment variable is not set, or a custom import fails.
     """
     file = find_config(path)
@@ -53,11 +55,14 @@ def load_config(
         AttributeError,
     ) as error:
         raise ConfigError(f"The config {file} cannot be read: {type(error).__name__}: {error}") from error
-    if cfg_options:
-        check_options(cfg._cfg_dict, cfg_options, extra_keys=extra_keys)
-        _merge(cfg, cfg_options)
+    options = cfg_options or {}
+    replaced = replaced_types(cfg._cfg_dict, options)
+    if options:
+        check_options(cfg._cfg_dict, options, extra_keys=extra_keys)
+        _merge(cfg, options)
     _expand_in_place(cfg._cfg_dict, "")
     import_custom(cfg._cfg_dict, file.absolute().parent)
+    drop_what_is_not_taken(cfg._cfg_dict, options, replaced)
     return cfg
 
 

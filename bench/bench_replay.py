@@ -92,6 +92,7 @@ def run_ours(case: Case, extractor: RoIAlignReplay) -> Tensor:
         case.embeddings,
         case.ids,
         image_tokens=[case.tiles.flatten(0, 1)],
+        image_rows=torch.zeros(1, dtype=torch.int64),
         image_id=IMAGE_ID,
         region_tokens=extractor([features], case.regions),
         region_ids=range(FIRST_REGION_ID, FIRST_REGION_ID + case.count),

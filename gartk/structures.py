@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from gartk.errors import DataError
+from gartk.errors import DataError, RegionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,7 @@ class CropRule:
 
 @dataclass
 class Crops:
-    """Regions cut out of their images, each on one tile, in the order of the regions.
+    """Regions cut out of their images, each on one tile, in the order of the pairs of region and image.
 
     Shapes: pixels (K, 3, h, w) float; masks (K, h, w) bool, the region on its crop; boxes_norm (K, 4)
     and points, K tensors (P, 3), the same; in_image_norm (K, 4), the crop on its image; grids: K entries.
@@ -124,42 +124,96 @@ class Turn:
     text: str
 
 
+class Pair(NamedTuple):
+    """A region on one of the images on which it is seen: its number, the image's, and the region there."""
+
+    number: int
+    image: int
+    region: Region
+
+
 @dataclass
 class Sample:
-    """One image with its regions and a conversation about them.
+    """One or more images with regions on them, and a conversation about them.
 
     ``turns`` alternate user and assistant; a last user turn without an answer is a question to
-    the model. ``regions[i]`` is what ``<Prompt i>`` means; ``introduced[i]`` the number of the user
-    turn whose text its local tokens precede (the first one where None). ``meta`` is carried along
-    untouched.
+    the model. ``regions[i]`` is what ``<Prompt i>`` means: a Region on the only image, or the number of
+    each image on which it is seen with the Region there (``{0: region, 2: region}``). ``introduced[i]`` is
+    the number of the user turn whose text its local tokens precede (the first one where None). ``meta`` is
+    carried along untouched. A picture in place of ``images`` is a list of one.
     """
 
-    image: np.ndarray | Image.Image
-    regions: list[Region]
-    turns: list[Turn]
+    images: Sequence[np.ndarray | Image.Image]
+    regions: Sequence[Region | Mapping[int, Region]]
+    turns: Sequence[Turn]
     id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     introduced: Sequence[int] | None = None
 
+    def __post_init__(self) -> None:
+        given: Any = self.images
+        self.images = given if isinstance(given, list | tuple) else [given]
+
+    @property
+    def image(self) -> np.ndarray | Image.Image:
+        """The image of a sample that has one.
+
+        Raises: DataError if there are several.
+        """
+        if len(self.images) != 1:
+            raise DataError(f"Sample {self.id!r} has {len(self.images)} images, where one is expected.")
+        return self.images[0]
+
+    def pairs(self) -> list[Pair]:
+        """Return every region on every image on which it is seen: region by region, images in order.
+
+        Raises: RegionError for a region that is on no image, on one that is not there, or that does not
+        say on which of several.
+        """
+        count, pairs = len(self.images), []
+        for number, given in enumerate(self.regions):
+            if not isinstance(given, Mapping):
+                if count != 1:
+                    raise RegionError(
+                        f"region {number} does not say on which of the {count} images it is seen. Give"
+                        f" {{image number: region}}, from 0 to {count - 1}."
+                    )
+                given = {0: given}
+            if not given:
+                raise RegionError(f"region {number} is seen on no image.")
+            if absent := [image for image in given if not 0 <= image < count]:
+                raise RegionError(
+                    f"region {number} is on image {absent[0]}, but there {_are(count)}, numbered from 0."
+                )
+            pairs += [Pair(number, image, given[image]) for image in sorted(given)]
+        return pairs
+
+
+def _are(count: int) -> str:
+    return "is 1 image" if count == 1 else f"are {count} images"
+
 
 @dataclass
 class EncodedSample:
-    """One sample as tensors, ready to be collated.
+    """One sample as tensors, ready to be collated: I images and K pairs of a region and an image.
 
-    Shapes: pixels (T, 3, h, w) float; input_ids (L,) int64; labels (L,) int64 with -100 where
-    nothing is predicted; region_masks (R, T, h, w) bool on the tiles (thumbnail included, in tile
-    order); boxes_norm (R, 4); points: R tensors (P, 3) of x_norm, y_norm, label (1 inside, 0
-    outside); crops: R of them, for extractors that need crops. Where nobody looks at the whole image, T
-    is 0.
+    Shapes: pixels: I tensors (T_i, 3, h, w) float; grids: I entries; input_ids (L,) int64; labels (L,)
+    int64 with -100 where nothing is predicted; region_masks: I tensors (K_i, T_i, h, w) bool on the tiles
+    (thumbnail included, in tile order) of the pairs on each image; boxes_norm (K, 4); points: K tensors
+    (P, 3) of x_norm, y_norm, label (1 inside, 0 outside); image_index, prompt_index (K,) int64, image and
+    region of each pair, region by region and images in order; crops: K of them, for extractors that need
+    crops. Where nobody looks at whole images, T is 0.
     """
 
-    pixels: Tensor
-    grid: TileGrid
+    pixels: list[Tensor]
+    grids: list[TileGrid]
     input_ids: Tensor
     labels: Tensor
-    region_masks: Tensor
+    region_masks: list[Tensor]
     boxes_norm: Tensor
     points: list[Tensor]
+    image_index: Tensor
+    prompt_index: Tensor
     id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     crops: Crops | None = None
@@ -167,11 +221,15 @@ class EncodedSample:
 
 @dataclass
 class RegionBatch:
-    """All K regions of a batch, flat, in sample-then-prompt order.
+    """All K pairs of a region and an image of a batch, flat: sample by sample, region by region.
 
-    Shapes: boxes_norm (K, 4); image_index (K,) int64, the image a region lies in; prompt_index
-    (K,) int64, its number within its sample, which is that of its ``<Prompt i>``; masks: one
-    (R_b, T_b, h, w) bool tensor per image; points: K tensors (P, 3).
+    A region has a pair for each image on which it is seen, images in order; where every sample has one
+    image, pairs are regions.
+
+    Shapes: boxes_norm (K, 4); image_index (K,) int64, the image of the batch that a pair is on;
+    prompt_index (K,) int64, the number of its region within the sample, which is that of its
+    ``<Prompt i>``; masks: one (K_i, T_i, h, w) bool tensor per image, of the pairs on it in their order;
+    points: K tensors (P, 3).
     """
 
     boxes_norm: Tensor
@@ -183,14 +241,19 @@ class RegionBatch:
     def __len__(self) -> int:
         return int(self.image_index.numel())
 
+    def mask_rows(self) -> Tensor:
+        """Return the row of each pair in the masks of its image: (K,) int64."""
+        return (self.image_index[:, None] == self.image_index).tril(-1).sum(1)
+
 
 @dataclass
 class Batch:
-    """A collated batch of B samples with one image each.
+    """A collated batch of B samples with I images, flat, sample by sample.
 
-    Shapes: pixels: B tensors (T_b, 3, h_b, w_b), whose tiles may differ in size, T_b being 0 where
-    nobody looks at the whole image; grids: B entries; input_ids, labels, attention_mask (B, L); crops:
-    those of all K regions, for extractors that need crops. Rows are padded on the side that the collate
+    Shapes: pixels: I tensors (T_i, 3, h_i, w_i), whose tiles may differ in size, T_i being 0 where
+    nobody looks at whole images; grids: I entries; input_ids, labels, attention_mask (B, L); crops:
+    those of all K pairs, for extractors that need crops; image_rows (I,) int64, ascending: the row that
+    each image belongs to (image i to row i unless given). Rows are padded on the side that the collate
     function was asked for.
     """
 
@@ -203,6 +266,11 @@ class Batch:
     ids: list[str] = field(default_factory=list)
     metas: list[dict[str, Any]] = field(default_factory=list)
     crops: Crops | None = None
+    image_rows: Tensor = field(default=None)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        given: Tensor | None = self.image_rows
+        self.image_rows = self.input_ids.new_tensor(range(len(self.grids))) if given is None else given
 
     def __len__(self) -> int:
         return int(self.input_ids.shape[0])
@@ -226,11 +294,11 @@ class VisualFeatures:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said about the regions of one image."""
+    """What a model said about the regions of an image, or of several (see ``Sample.regions``)."""
 
     text: str
     question: str
-    regions: tuple[Region, ...]
+    regions: tuple[Region | Mapping[int, Region], ...]
     num_new_tokens: int
     stopped: Literal["end", "length"]
     warnings: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ def draw_scene(assistant: RegionAssistant, sample: Sample, path: Path) -> Tally:
         is_right = score(said, meta)["correct"] == 1.0
         right += is_right
         captions[number] = f"{said}\n{'right' if is_right else 'reference: ' + turn.text}"
-    save_picture(sample.image, sample.regions, captions, path)
+    save_picture(sample.image, [pair.region for pair in sample.pairs()], captions, path)
     return Tally(right, len(metas))
 
 
@@ -138,7 +138,7 @@ def draw_questions(assistant: RegionAssistant, out: Path) -> Tally:
         said = assistant.ask(sample.image, sample.regions, question, max_new_tokens=16).text
         is_right = score(said, sample.meta)["correct"] == 1.0
         text = f"question: {question}\nanswer: {said}\n{'right' if is_right else 'reference: ' + reference}"
-        save_picture(sample.image, sample.regions, text, out / f"{task}.png")
+        save_picture(sample.image, [p.region for p in sample.pairs()], text, out / f"{task}.png")
         tally += Tally(int(is_right), 1)
     return tally
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gartk.compat.switches import ReleaseCompat
-    from gartk.regions import Box
-    from gartk.structures import ChatFormat, PromptTokens, Sample, TileGrid
+    from gartk.regions import Box, Region
+    from gartk.structures import ChatFormat, Pair, PromptTokens, Sample, TileGrid
     from gartk.tilers import Tiler
 
 # What the release writes before a question; its single and several regions differ in blanks, and its
@@ -92,14 +93,15 @@ class ReleaseProcessor(RegionProcessor):
             )
         return self._alone
 
-    def _boxes_px(self, sample: Sample) -> list[Box]:
-        return boxes_px(sample.regions, self.compat)
+    def _boxes_px(self, regions: Sequence[Region]) -> list[Box]:
+        return boxes_px(regions, self.compat)
 
-    def _tile_masks(self, sample: Sample, grid: TileGrid) -> Tensor:
+    def _tile_masks(self, sample: Sample, pairs: Sequence[Pair], grid: TileGrid) -> Tensor:
         if not self.compat.id_map_bicubic:
-            return super()._tile_masks(sample, grid)
-        numbers = [SINGLE_PROMPT] if self._is_alone(sample) else range(len(sample.regions))
-        return bicubic_masks([region.mask for region in sample.regions], numbers, self._num_prompts, grid)
+            return super()._tile_masks(sample, pairs, grid)
+        alone = self._is_alone(sample)
+        numbers = [SINGLE_PROMPT if alone else pair.number for pair in pairs]
+        return bicubic_masks([pair.region.mask for pair in pairs], numbers, self._num_prompts, grid)
 
 
 class _SingleRegionText(TextEncoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -23,8 +24,9 @@ def collate(
 ) -> Batch:
     """Join samples of any tile and region counts into one batch.
 
-    Shapes: tiles stay apart by sample; ids, labels and attention mask are padded to the longest row,
-    on the right for training, on the left for generation.
+    Shapes: images and pairs of a region and an image become flat, and tiles stay apart by image; ids,
+    labels and attention mask are padded to the longest row, on the right for training, on the left for
+    generation.
     Raises: DataError for an empty list, or samples some of which have crops and some not.
     """
     if not samples:
@@ -32,8 +34,8 @@ def collate(
     length = max(len(sample.input_ids) for sample in samples)
     ones = [torch.ones_like(sample.input_ids) for sample in samples]
     return Batch(
-        pixels=[sample.pixels for sample in samples],
-        grids=[sample.grid for sample in samples],
+        pixels=[pixels for sample in samples for pixels in sample.pixels],
+        grids=[grid for sample in samples for grid in sample.grids],
         regions=_join_regions(samples),
         input_ids=_pad([s.input_ids for s in samples], length, pad_id, pad_side),
         labels=_pad([s.labels for s in samples], length, IGNORE, pad_side),
@@ -41,16 +43,19 @@ def collate(
         ids=[sample.id for sample in samples],
         metas=[sample.meta for sample in samples],
         crops=_join_crops([sample.crops for sample in samples]),
+        image_rows=torch.repeat_interleave(
+            torch.arange(len(samples)), torch.tensor([len(sample.grids) for sample in samples])
+        ),
     )
 
 
 def _join_regions(samples: Sequence[EncodedSample]) -> RegionBatch:
-    counts = torch.tensor([len(sample.boxes_norm) for sample in samples])
+    first = [0, *accumulate(len(sample.grids) for sample in samples)]
     return RegionBatch(
         boxes_norm=torch.cat([sample.boxes_norm for sample in samples]),
-        image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
-        prompt_index=torch.cat([torch.arange(int(count)) for count in counts]),
-        masks=[sample.region_masks for sample in samples],
+        image_index=torch.cat([s.image_index + begin for s, begin in zip(samples, first, strict=False)]),
+        prompt_index=torch.cat([sample.prompt_index for sample in samples]),
+        masks=[masks for sample in samples for masks in sample.region_masks],
         points=[points for sample in samples for points in sample.points],
     )
 

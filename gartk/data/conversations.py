@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from gartk.regions.images import open_image
 from gartk.regions.masks import decode_rle
 from gartk.structures import Sample, Turn
 
-if TYPE_CHECKING:
-    from gartk.regions.masks import BoolMask
-
 _BASE64 = "data:base64,"
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
@@ -30,11 +27,13 @@ class ConversationDataset(RegionDataset):
     """Records of ``image``, ``mask_rle`` and ``conversations``, from disk.
 
     A path is a folder written by ``datasets.Dataset.save_to_disk``, or a ``.json``/``.jsonl`` file.
-    ``image`` is an image, a base64 string or a path (relative ones below the file's folder);
-    ``mask_rle`` one COCO RLE, a list of them, or nothing for the whole image; ``conversations`` a
-    list of ``{"from": "human" | "gpt", "value": text}``. Where the text names ``<Prompt i>`` it is
-    used as it stands; otherwise answer i describes mask i, and is asked for with
-    ``caption_question``.
+    ``image`` is an image, a base64 string or a path (relative ones below the file's folder), or a list of
+    these; ``mask_rle`` one COCO RLE, a list of them, or nothing for the whole image (each whole image, where
+    there are several). With several images an RLE has the number of its image, from 0, beside ``size``
+    and ``counts`` (``{"image": 1, "size": ..., "counts": ...}``), and a list of such RLEs in place of one is
+    a region that is seen on each of their images. ``conversations`` is a list of
+    ``{"from": "human" | "gpt", "value": text}``. Where the text names ``<Prompt i>`` it is used as it
+    stands; otherwise answer i describes mask i, and is asked for with ``caption_question``.
 
     Raises: DataError naming file, record and field.
     Source: the training data published with Grasp Any Region.
@@ -71,10 +70,14 @@ class ConversationDataset(RegionDataset):
     def _sample(self, record: Any, path: Path, name: str) -> Sample:
         if not isinstance(record, Mapping):
             raise DataError(f"must be an object; got {type(record).__name__}.")
-        image = self._image(record.get("image"), path)
+        given = record.get("image")
+        images = (
+            [self._image(one, path, f"image'[{i}]") for i, one in enumerate(given)]
+            if (isinstance(given, list | tuple) and given)
+            else [self._image(given, path)]
+        )
         messages = _messages(record.get("conversations"))
-        masks = _masks(record.get("mask_rle"), image.shape[:2])
-        regions = [Region.from_mask(mask, name=f"mask_rle[{i}]") for i, mask in enumerate(masks)]
+        regions = _regions(record.get("mask_rle"), [image.shape[:2] for image in images])
         if not any(names_prompts(turn.text) for turn in messages):
             messages = self._captions(messages, len(regions))
         for number, turn in enumerate(messages):
@@ -83,22 +86,22 @@ class ConversationDataset(RegionDataset):
                     f"field 'conversations'[{number}] names {', '.join(absent)}, but there are"
                     f" {len(regions)} masks."
                 )
-        return Sample(image=image, regions=regions, turns=messages, id=name)
+        return Sample(images=images, regions=regions, turns=messages, id=name)
 
-    def _image(self, value: Any, path: Path) -> np.ndarray:
+    def _image(self, value: Any, path: Path, field: str = "image'") -> np.ndarray:
         if isinstance(value, str) and value.startswith(_BASE64):
             try:
                 value = base64.b64decode(value[len(_BASE64) :], validate=True)
             except ValueError as error:
-                raise DataError(f"field 'image' is not valid base64: {error}") from error
+                raise DataError(f"field '{field} is not valid base64: {error}") from error
         elif isinstance(value, str):
             value = path.parent / value
         elif value is None:
-            raise DataError("field 'image' is missing.")
+            raise DataError(f"field '{field} is missing.")
         try:
             return open_image(value, max_pixels=self.max_pixels)
         except GartkError as error:
-            raise DataError(f"field 'image': {error}") from error
+            raise DataError(f"field '{field}: {error}") from error
 
     def _captions(self, messages: list[Turn], num_regions: int) -> list[Turn]:
         answers = [turn.text for turn in messages if turn.role == "assistant"]
@@ -152,22 +155,44 @@ def _messages(value: Any) -> list[Turn]:
     return turns
 
 
-def _masks(value: Any, image_hw: tuple[int, int]) -> list[BoolMask]:
+def _regions(value: Any, sizes: Sequence[tuple[int, int]]) -> list[Region | dict[int, Region]]:
+    """Read the masks of a record with images of these heights and widths."""
     if value is None:
-        return [np.ones(image_hw, dtype=bool)]
+        whole = [Region.from_mask(np.ones(size, dtype=bool), name="image") for size in sizes]
+        return [*whole] if len(sizes) == 1 else [{i: region} for i, region in enumerate(whole)]
     rles = [value] if isinstance(value, Mapping) else value
     if not isinstance(rles, Sequence) or isinstance(rles, str) or not rles:
         raise DataError(f"field 'mask_rle' must be a COCO RLE or a list of them; got {type(value).__name__}.")
-    masks = []
-    for number, rle in enumerate(rles):
-        try:
-            mask = decode_rle(rle)
-        except GartkError as error:
-            raise DataError(f"field 'mask_rle'[{number}]: {error}") from error
-        if mask.shape != image_hw:
-            raise DataError(
-                f"field 'mask_rle'[{number}] is {mask.shape[0]}x{mask.shape[1]} (height x width),"
-                f" the image {image_hw[0]}x{image_hw[1]}."
-            )
-        masks.append(mask)
-    return masks
+    if len(sizes) == 1:
+        return [_region(rle, sizes, f"mask_rle'[{i}]")[1] for i, rle in enumerate(rles)]
+    regions: list[Region | dict[int, Region]] = []
+    for number, given in enumerate(rles):
+        places: dict[int, Region] = {}
+        for one in [given] if isinstance(given, Mapping) else given:
+            image, region = _region(one, sizes, f"mask_rle'[{number}]")
+            if image in places:
+                raise DataError(f"field 'mask_rle'[{number}] has two masks on image {image}.")
+            places[image] = region
+        regions.append(places)
+    return regions
+
+
+def _region(rle: Any, sizes: Sequence[tuple[int, int]], field: str) -> tuple[int, Region]:
+    """Read one mask and the number of its image, which may be left out where there is one."""
+    image = rle.get("image", 0 if len(sizes) == 1 else None) if isinstance(rle, Mapping) else 0
+    if not isinstance(image, int) or not 0 <= image < len(sizes):
+        raise DataError(
+            f"field '{field} must say on which of the {len(sizes)} images it is, with"
+            f" 'image' from 0 to {len(sizes) - 1}; got {image!r}."
+        )
+    try:
+        mask = decode_rle(rle)
+    except GartkError as error:
+        raise DataError(f"field '{field}: {error}") from error
+    if mask.shape != sizes[image]:
+        name = "the image" if len(sizes) == 1 else f"image {image}"
+        raise DataError(
+            f"field '{field} is {mask.shape[0]}x{mask.shape[1]} (height x width),"
+            f" {name} {sizes[image][0]}x{sizes[image][1]}."
+        )
+    return image, Region.from_mask(mask, name=field.replace("'", ""))

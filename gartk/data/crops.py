@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.regions import Region
-    from gartk.structures import CropRule
+    from gartk.structures import CropRule, Pair
     from gartk.tilers import Tiler
 
 
@@ -36,22 +36,21 @@ def crop_tiler(tiler: Tiler) -> Tiler:
 
 
 def cut_crops(
-    image: np.ndarray | Image.Image,
-    regions: Sequence[Region],
+    images: Sequence[np.ndarray | Image.Image],
+    pairs: Sequence[Pair],
     points_norm: Sequence[Tensor],
     *,
     rule: CropRule,
     tiler: Tiler,
 ) -> Crops:
-    """Cut regions out of their image by a rule, from its own pixels, and put each on one tile.
+    """Cut regions out of their images by a rule, from their own pixels, and put each on one tile.
 
-    Shapes: points_norm: per region (P, 3) of x, y, label; returns as many crops as there are regions.
+    Shapes: points_norm: per pair (P, 3) of x, y, label; returns as many crops as there are pairs.
     """
-    pixels = image if isinstance(image, np.ndarray) else np.asarray(image.convert("RGB"))
-    image_hw = (int(pixels.shape[0]), int(pixels.shape[1]))
+    pixels = [one if isinstance(one, np.ndarray) else np.asarray(one.convert("RGB")) for one in images]
     crops = [
-        _cut(pixels, region, points, crop_box_px(region.box_px, image_hw, rule), tiler)
-        for region, points in zip(regions, points_norm, strict=True)
+        _cut(pixels[image], region, points, crop_box_px(region.box_px, region.image_hw, rule), tiler)
+        for (_, image, region), points in zip(pairs, points_norm, strict=True)
     ]
     return join_crops(crops) if crops else _none(tiler)
 

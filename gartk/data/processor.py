@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from gartk.regions import Box, Region
-    from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens, Sample, TileGrid
+    from gartk.structures import ChatFormat, CropRule, Crops, Pair, PromptTokens, Sample, TileGrid
     from gartk.tilers import Tiler
 
 
@@ -74,37 +75,44 @@ class RegionProcessor:
             raise type(error)(f"Sample {sample.id!r}: {error}") from error
 
     def _encode(self, sample: Sample) -> EncodedSample:
-        pixels, grid = self._tile_image(sample.image)
-        self._check_regions(sample, grid.image_hw)
+        tiled = [self._tile_image(image) for image in sample.images]
+        grids = [grid for _, grid in tiled]
+        pairs = sample.pairs()
+        _check_sizes(pairs, grids)
         ids, labels = self._conversation_of(sample)(
             sample.turns,
-            num_regions=len(sample.regions),
-            num_image_tokens=grid.num_tokens if self.use_global else 0,
+            seen_on=[sum(pair.number == i for pair in pairs) for i in range(len(sample.regions))],
+            image_tokens=[grid.num_tokens for grid in grids] if self.use_global else [],
             introduced=sample.introduced,
         )
         self._check_text(ids, labels)
-        boxes = [box_px_to_norm(box, grid.image_hw) for box in self._boxes_px(sample)]
-        points = [_points_norm(region) for region in sample.regions]
+        boxes = self._boxes_px([pair.region for pair in pairs])
+        boxes_norm = [
+            box_px_to_norm(box, pair.region.image_hw) for box, pair in zip(boxes, pairs, strict=True)
+        ]
+        points = [_points_norm(pair.region) for pair in pairs]
         return EncodedSample(
-            pixels=pixels,
-            grid=grid,
+            pixels=[pixels for pixels, _ in tiled],
+            grids=grids,
             input_ids=torch.tensor(ids, dtype=torch.long),
             labels=torch.tensor(labels, dtype=torch.long),
-            region_masks=self._masks(sample, grid),
-            boxes_norm=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            region_masks=[self._masks(sample, pairs, image, grid) for image, grid in enumerate(grids)],
+            boxes_norm=torch.tensor(boxes_norm, dtype=torch.float32).reshape(-1, 4),
             points=points,
+            image_index=torch.tensor([pair.image for pair in pairs], dtype=torch.long),
+            prompt_index=torch.tensor([pair.number for pair in pairs], dtype=torch.long),
             id=sample.id,
             meta=sample.meta,
-            crops=self._cut_crops(sample, points),
+            crops=self._cut_crops(sample, pairs, points),
         )
 
     def _conversation_of(self, sample: Sample) -> ConversationEncoder:
         """Choose the encoder of a sample's turns."""
         return self.conversation
 
-    def _boxes_px(self, sample: Sample) -> list[Box]:
+    def _boxes_px(self, regions: Sequence[Region]) -> list[Box]:
         """Return the box of every region, in pixels."""
-        return [region.box_px for region in sample.regions]
+        return [region.box_px for region in regions]
 
     def _tile_image(self, image: np.ndarray | Image.Image) -> tuple[torch.Tensor, TileGrid]:
         if self.tile_images:
@@ -113,30 +121,23 @@ class RegionProcessor:
         grid = self.tiler.grid((pixels.shape[1], pixels.shape[2]))
         return torch.zeros(0, 3, *grid.tile_hw), grid
 
-    def _cut_crops(self, sample: Sample, points_norm: list[torch.Tensor]) -> Crops | None:
+    def _cut_crops(
+        self, sample: Sample, pairs: Sequence[Pair], points_norm: list[torch.Tensor]
+    ) -> Crops | None:
         if self.crop_rule is None or self.crop_tiler is None:
             return None
-        return cut_crops(
-            sample.image, sample.regions, points_norm, rule=self.crop_rule, tiler=self.crop_tiler
-        )
+        return cut_crops(sample.images, pairs, points_norm, rule=self.crop_rule, tiler=self.crop_tiler)
 
-    def _masks(self, sample: Sample, grid: TileGrid) -> torch.Tensor:
+    def _masks(self, sample: Sample, pairs: Sequence[Pair], image: int, grid: TileGrid) -> torch.Tensor:
+        own = [pair for pair in pairs if pair.image == image]
         if not self.tile_images:
-            return torch.zeros((len(sample.regions), 0, *grid.tile_hw), dtype=torch.bool)
-        return self._tile_masks(sample, grid)
+            return torch.zeros((len(own), 0, *grid.tile_hw), dtype=torch.bool)
+        return self._tile_masks(sample, own, grid)
 
-    def _tile_masks(self, sample: Sample, grid: TileGrid) -> torch.Tensor:
-        """Cut the masks of a sample's regions on the grid of its image."""
-        masks = [region.mask for region in sample.regions]
+    def _tile_masks(self, sample: Sample, pairs: Sequence[Pair], grid: TileGrid) -> torch.Tensor:
+        """Cut the masks of a sample's regions that are on one image on its grid."""
+        masks = [pair.region.mask for pair in pairs]
         return self.tiler.tile_masks(np.stack(masks) if masks else np.zeros((0, 1, 1), bool), grid)
-
-    def _check_regions(self, sample: Sample, image_hw: tuple[int, int]) -> None:
-        for index, region in enumerate(sample.regions):
-            if region.image_hw != image_hw:
-                raise RegionError(
-                    f"region {index} is for an image of {region.image_hw} (height, width), but the image has"
-                    f" {image_hw}. Resize the mask to the image first."
-                )
 
     def _check_text(self, ids: list[int], labels: list[int]) -> None:
         if self.training and all(label == IGNORE for label in labels):
@@ -145,6 +146,16 @@ class RegionProcessor:
             raise DataError(
                 f"{len(ids)} tokens are more than max_length={self.max_length}."
                 " Use fewer tiles (max_num_tiles), fewer regions or turns, or raise max_length."
+            )
+
+
+def _check_sizes(pairs: Sequence[Pair], grids: Sequence[TileGrid]) -> None:
+    for number, image, region in pairs:
+        if region.image_hw != grids[image].image_hw:
+            name = "the image" if len(grids) == 1 else f"image {image}"
+            raise RegionError(
+                f"region {number} is for an image of {region.image_hw} (height, width), but {name} has"
+                f" {grids[image].image_hw}. Resize the mask to the image first."
             )
 
 

@@ -103,9 +103,10 @@ class TextEncoder:
 class ConversationEncoder:
     """Turns a conversation about R regions into ids and labels.
 
-    The first user turn is preceded by the image placeholders; each user turn by the introduction
-    of the regions that come with it (all with the first, unless told otherwise). What the assistant
-    says, its closing token included, is what labels hold.
+    The first user turn is preceded by the placeholders of all images, in order; each user turn by the
+    introduction of the regions that come with it (all with the first, unless told otherwise). A region has
+    a block of placeholders for each image on which it is seen. What the assistant says, its closing token
+    included, is what labels hold.
 
     Raises: RegionError for more regions than the vocabulary has prompt tokens; DataError for turns
     that do not alternate, or a region that no user turn introduces.
@@ -130,14 +131,16 @@ class ConversationEncoder:
         self,
         turns: Sequence[Turn],
         *,
-        num_regions: int,
-        num_image_tokens: int,
+        seen_on: Sequence[int],
+        image_tokens: Sequence[int],
         introduced: Sequence[int] | None = None,
     ) -> tuple[list[int], list[int]]:
         """Encode the turns; a conversation that ends with the user gets the assistant's opening.
 
-        ``introduced[i]`` is the number of the user turn (from 0) that brings region i.
+        ``seen_on[i]`` is the number of images on which region i is seen; ``image_tokens`` the number of
+        tokens of each image; ``introduced[i]`` the number of the user turn (from 0) that brings region i.
         """
+        num_regions = len(seen_on)
         introduced = [0] * num_regions if introduced is None else list(introduced)
         self._check(turns, num_regions, introduced)
         chat = self.chat
@@ -154,8 +157,8 @@ class ConversationEncoder:
                 labels += [IGNORE] * len(opening) + answer
                 continue
             brought = [region for region, at in enumerate(introduced) if at == number // 2]
-            image = self._image(0 if number else num_image_tokens)
-            body = image + self._introduction(brought) + body
+            images = [] if number else [i for count in image_tokens for i in self._image(count)]
+            body = images + self._introduction(brought, seen_on) + body
             message = self._message("user", body)
             ids += message
             labels += [IGNORE] * len(message)
@@ -175,7 +178,7 @@ class ConversationEncoder:
         before, after = self.text.tokens.image_wrap
         return self.text.markup(before) + [self._image_id] * count + self.text.markup(after)
 
-    def _introduction(self, regions: Sequence[int]) -> list[int]:
+    def _introduction(self, regions: Sequence[int], seen_on: Sequence[int]) -> list[int]:
         if not regions:
             return []
         template, prompts = self.template, self.text.tokens.prompts
@@ -185,7 +188,7 @@ class ConversationEncoder:
         for place, index in enumerate(regions if self.tokens_per_region else ()):
             ids += self.text.markup(template.between_blocks if place else "")
             ids += self.text.markup(template.block_head.format(prompt=prompts[index]))
-            ids += before + [self._region_ids[index]] * self.tokens_per_region + after
+            ids += (before + [self._region_ids[index]] * self.tokens_per_region + after) * seen_on[index]
             ids += self.text.markup(template.block_tail.format(prompt=prompts[index]))
         return ids + self.text.markup(template.before_question)
 

@@ -99,7 +99,7 @@ def _samples(items: Sequence[Item], find_image: ImageFinder) -> Iterator[Sample]
     for item in items:
         pixels = open_picture(find_image(item), item)
         regions = item_regions(item.masks, (pixels.shape[0], pixels.shape[1]), where=item.id)
-        yield Sample(pixels, regions, [Turn("user", asked(item))], id=item.id)
+        yield Sample([pixels], regions, [Turn("user", asked(item))], id=item.id)
 
 
 def _answered(item: Item, reply: Reply) -> Item:

@@ -10,7 +10,7 @@ from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError
 from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.loading import load_any
-from gartk.inference.requests import Request, is_many, read_question, read_requests, read_targets
+from gartk.inference.requests import Request, is_many, read_all_targets, read_question, read_requests
 from gartk.inference.streaming import stream_reply
 from gartk.structures import Answer
 
@@ -106,15 +106,20 @@ class RegionAssistant:
                  max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
                  seed: int | None = ...) -> list[Answer]: ...  # fmt: skip
     @overload
+    def describe(self, *, images: Sequence[ImageSource], regions: Any, question: str | None = ...,
+                 max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
+                 seed: int | None = ...) -> list[Answer]: ...  # fmt: skip
+    @overload
     def describe(self, image: list[ImageSource], regions: Sequence[Any], *, question: str | None = ...,
                  max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
                  seed: int | None = ...) -> list[list[Answer]]: ...  # fmt: skip
 
     def describe(
         self,
-        image: Any,
-        regions: Any,
+        image: Any = None,
+        regions: Any = None,
         *,
+        images: Sequence[ImageSource] | None = None,
         question: str | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         temperature: float | None = None,
@@ -123,15 +128,17 @@ class RegionAssistant:
     ) -> list[Answer] | list[list[Answer]]:
         """Describe regions one by one: an answer for each, in order; a list of lists for a list of images.
 
+        ``images`` in place of ``image`` belong together, as in ``ask``.
+
         Every region is described on its own, as ``<Prompt0>`` of ``question``; the others do not count.
         Without a question it is the model's own, "Describe <Prompt0> in detail." unless it was trained with
         another.
 
         Raises: RegionError, DataError, naming the region and, for several images, the image.
         """
-        targets = read_targets(image, regions)
+        targets = read_all_targets(image, regions, images)
         text, notes = read_question(self.describe_question if question is None else question, 1)
-        alone = [Request(one.image, (region,), text, notes) for one in targets for region in one.regions]
+        alone = [Request(one.images, (region,), text, notes) for one in targets for region in one.regions]
         answers = iter(self._answer(alone, max_new_tokens, temperature, top_p, seed))
         grouped = [[next(answers) for _ in target.regions] for target in targets]
         return grouped if is_many(image) else grouped[0]
@@ -144,13 +151,22 @@ class RegionAssistant:
     def ask(self, image: ImageSource | list[Any], regions: Any, question: str | list[str], *,
             max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
             seed: int | None = ...) -> Answer | list[Answer]: ...  # fmt: skip
+    @overload
+    def ask(self, *, images: Sequence[ImageSource], regions: Any, question: str, max_new_tokens: int = ...,
+            temperature: float | None = ..., top_p: float | None = ..., seed: int | None = ...,
+            ) -> Answer: ...  # fmt: skip
+    @overload
+    def ask(self, *, images: Sequence[ImageSource], regions: Any, question: list[str],
+            max_new_tokens: int = ..., temperature: float | None = ..., top_p: float | None = ...,
+            seed: int | None = ...) -> list[Answer]: ...  # fmt: skip
 
     def ask(
         self,
-        image: Any,
-        regions: Any,
-        question: Any,
+        image: Any = None,
+        regions: Any = None,
+        question: Any = None,
         *,
+        images: Sequence[ImageSource] | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -162,18 +178,24 @@ class RegionAssistant:
         batch. A list of images takes a list of as many region lists, and one question for all or as
         many questions. Either list gives a list of answers.
 
+        ``images`` in place of ``image`` are pictures that every question is about, in the order in which
+        the model reads them; each region says on which it is: ``{"image": 1, "box": [...]}``, a tuple of
+        the number and anything that ``Region.parse`` takes, or a list of these for a region that is seen
+        on several.
+
         Raises: RegionError, DataError, naming the region and, for several images, the image.
         """
-        requests = read_requests(image, regions, question, limit=self.max_regions)
+        requests = read_requests(image, regions, question, limit=self.max_regions, together=images)
         answers = self._answer(requests, max_new_tokens, temperature, top_p, seed)
         return answers if is_many(image) or is_many(question) else answers[0]
 
     def stream(
         self,
-        image: ImageSource,
-        regions: Any,
-        question: str,
+        image: ImageSource | None = None,
+        regions: Any = None,
+        question: str = "",
         *,
+        images: Sequence[ImageSource] | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -187,7 +209,7 @@ class RegionAssistant:
         """
         if is_many(image) or is_many(question):
             raise DataError("stream answers one question about one image; use ask for lists.")
-        request = read_requests(image, regions, question, limit=self.max_regions)[0]
+        request = read_requests(image, regions, question, limit=self.max_regions, together=images)[0]
         options = sampling_options(temperature=temperature, top_p=top_p, seed=seed)
         limit = _checked(max_new_tokens)
         return stream_reply(self.model, request.sample(), max_new_tokens=limit, options=options)

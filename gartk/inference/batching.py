@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -41,21 +42,23 @@ class Reply(NamedTuple):
 
 
 class TiledOnce(Tiler):
-    """A tiler that remembers the last image it cut, so that many questions about it share its tiles."""
+    """A tiler that remembers the last images it cut, so that many questions about them share their tiles."""
 
     def __init__(self, tiler: Tiler) -> None:
         self._tiler = tiler
-        self._last: tuple[object, tuple[Tensor, TileGrid]] | None = None
+        self._cut: deque[tuple[object, tuple[Tensor, TileGrid]]] = deque(maxlen=8)
 
     def grid(self, image_hw: tuple[int, int]) -> TileGrid:
         """Choose the grid for an image of this size."""
         return self._tiler.grid(image_hw)
 
     def tile_image(self, image: np.ndarray | Image.Image) -> tuple[Tensor, TileGrid]:
-        """Cut an image, or give the tiles of the last one if it is the same object."""
-        if self._last is None or self._last[0] is not image:
-            self._last = (image, self._tiler.tile_image(image))
-        return self._last[1]
+        """Cut an image, or return its tiles if it is one of the last objects."""
+        for known, tiles in self._cut:
+            if known is image:
+                return tiles
+        self._cut.append((image, self._tiler.tile_image(image)))
+        return self._cut[-1][1]
 
     def tile_masks(self, masks: np.ndarray, grid: TileGrid) -> Tensor:
         """Cut masks on the same grid."""
@@ -134,15 +137,15 @@ def prepare_batch(model: RegionVLM, encoded: Sequence[EncodedSample], *, pad_id:
 def embed_shared(
     model: RegionVLM, encoded: Sequence[EncodedSample], keys: Sequence[Hashable], *, pad_id: int
 ) -> Inputs:
-    """Embed rows padded on the left, encoding an image once for all rows with the same key."""
+    """Embed rows padded on the left, encoding images once for all rows with the same key."""
     batch = prepare_batch(model, encoded, pad_id=pad_id)
     first = {key: row for row, key in reversed(list(enumerate(keys)))}
     if len(first) == len(keys) or not model.encodes_images:
         return model.inputs(batch)
     rows = sorted(first.values())
-    distinct = model.encode_images(prepare_batch(model, [encoded[row] for row in rows], pad_id=pad_id))
-    place = {row: i for i, row in enumerate(rows)}
-    return model.inputs(batch, [distinct[place[first[key]]] for key in keys])
+    features = iter(model.encode_images(prepare_batch(model, [encoded[row] for row in rows], pad_id=pad_id)))
+    distinct = {row: list(islice(features, len(encoded[row].grids))) for row in rows}
+    return model.inputs(batch, [one for key in keys for one in distinct[first[key]]])
 
 
 def answer_samples(
@@ -206,10 +209,10 @@ def _encode(processor: Callable[[Sample], EncodedSample], sample: Sample) -> Enc
 
 
 def _share_key(model: RegionVLM, sample: Sample) -> tuple[int, ...]:
-    """What else than the image its encoding depends on: the regions, unless no prompt enters the tower."""
+    """What else than the images their encoding depends on: the regions, unless no prompt enters the tower."""
     if not model.prompt_encoder.enters_tower:
         return ()
-    return tuple(id(region) for region in sample.regions)
+    return tuple(part for pair in sample.pairs() for part in (pair.image, id(pair.region)))
 
 
 def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
@@ -227,7 +230,7 @@ def _groups(rows: Sequence[_Row], batch_size: int) -> Iterator[list[_Row]]:
 
 def _answer(model: RegionVLM, group: Sequence[_Row], pad_id: int, options: Mapping[str, Any]) -> list[Reply]:
     began = time.perf_counter()
-    keys = [(id(row.encoded.pixels), row.regions) for row in group]
+    keys = [(*map(id, row.encoded.pixels), row.regions) for row in group]
     inputs = embed_shared(model, [row.encoded for row in group], keys, pad_id=pad_id)
     new = model.llm.generate(*inputs, max_new_tokens=group[0].budget, **options)
     generated = [model.read_reply(ids, row.encoded.input_ids) for ids, row in zip(new, group, strict=True)]

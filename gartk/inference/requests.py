@@ -27,24 +27,24 @@ class QuestionWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Target:
-    """One image and its regions, checked."""
+    """One image with its regions, or several that belong together, checked; see ``Sample``."""
 
-    image: NDArray[np.uint8]
-    regions: tuple[Region, ...]
+    images: tuple[NDArray[np.uint8], ...]
+    regions: tuple[Region | Mapping[int, Region], ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question about the regions of one image, checked and ready to be encoded."""
+    """One question about regions, checked and ready to be encoded."""
 
-    image: NDArray[np.uint8]
-    regions: tuple[Region, ...]
+    images: tuple[NDArray[np.uint8], ...]
+    regions: tuple[Region | Mapping[int, Region], ...]
     question: str
     warnings: tuple[str, ...] = ()
 
     def sample(self) -> Sample:
         """Give it as a sample without an answer."""
-        return Sample(self.image, list(self.regions), [Turn("user", self.question)])
+        return Sample(self.images, self.regions, [Turn("user", self.question)])
 
 
 def is_many(value: Any) -> bool:
@@ -90,12 +90,73 @@ def read_regions(given: Any, image: NDArray[np.uint8], *, limit: int | None) -> 
             "No region was given. For the image as a whole, give the box (0, 0, width, height):"
             f" (0, 0, {image.shape[1]}, {image.shape[0]})."
         )
-    if limit is not None and len(several) > limit:
-        raise RegionError(
-            f"{len(several)} regions were given, but this model has prompt tokens for {limit}. Ask about"
-            f" fewer at a time, or extend it: gartk.compat.extend_prompts(model, {len(several) - limit})."
-        )
+    _check_limit(len(several), limit)
     return tuple(parse_regions(several, image=image))
+
+
+def _check_limit(count: int, limit: int | None) -> None:
+    if limit is not None and count > limit:
+        raise RegionError(
+            f"{count} regions were given, but this model has prompt tokens for {limit}. Ask about"
+            f" fewer at a time, or extend it: gartk.compat.extend_prompts(model, {count - limit})."
+        )
+
+
+def read_image_set(images: Any, regions: Any, *, limit: int | None = None) -> Target:
+    """Read several images that one question is about, and regions that say on which of them they are.
+
+    A region is a dict with the number of its image (``{"image": 1, "box": ...}``), a tuple of the number
+    and anything that ``Region.parse`` takes, or a list of these, one for each image on which it is seen.
+
+    Raises: DataError or RegionError naming the image and the region.
+    """
+    if not is_many(images) or not len(images):
+        raise DataError("images must be a list of one or more; for a single picture give it as image.")
+    opened: list[NDArray[np.uint8]] = []
+    for index, image in enumerate(images):
+        try:
+            opened.append(open_image(image))
+        except GartkError as error:
+            raise type(error)(f"Image {index}: {error}") from error
+    several = [regions] if _is_placed(regions) else list(regions) if is_many(regions) else []
+    if not several:
+        raise RegionError("No region was given. Give a list of regions, each with the number of its image.")
+    _check_limit(len(several), limit)
+    return Target(tuple(opened), tuple(_read_placed(one, i, opened) for i, one in enumerate(several)))
+
+
+def _is_placed(given: Any) -> bool:
+    """Whether a region says on which image it is."""
+    if isinstance(given, Mapping):
+        return "image" in given
+    return isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], int)
+
+
+def _read_placed(given: Any, number: int, images: Sequence[NDArray[np.uint8]]) -> Mapping[int, Region]:
+    places: dict[int, Region] = {}
+    if not _is_placed(given) and len(images) == 1:
+        return {0: Region.parse(given, image=images[0], index=number)}
+    for one in [given] if _is_placed(given) or not isinstance(given, list) else given:
+        if not _is_placed(one):
+            raise RegionError(
+                f"region {number} does not say on which of the {len(images)} images it is. Give"
+                " {'image': 0, 'box': ...} or (0, region), or a list of these."
+            )
+        if isinstance(one, Mapping):
+            image, form = one["image"], {key: value for key, value in one.items() if key != "image"}
+        else:
+            image, form = one
+        if not isinstance(image, int) or not 0 <= image < len(images):
+            raise RegionError(
+                f"region {number} is on image {image!r}, but images are numbered 0 to {len(images) - 1}."
+            )
+        if image in places:
+            raise RegionError(f"region {number} is given twice on image {image}.")
+        try:
+            places[image] = Region.parse(form, image=images[image], index=number)
+        except GartkError as error:
+            raise type(error)(f"Image {image}: {error}") from error
+    return places
 
 
 def read_question(question: Any, num_regions: int) -> tuple[str, tuple[str, ...]]:
@@ -127,7 +188,7 @@ def read_targets(images: Any, regions: Any, *, limit: int | None = None) -> list
     """
     if not is_many(images):
         pixels = open_image(images)
-        return [Target(pixels, read_regions(regions, pixels, limit=limit))]
+        return [Target((pixels,), read_regions(regions, pixels, limit=limit))]
     if not isinstance(regions, (list, tuple)) or len(regions) != len(images):
         count = len(regions) if isinstance(regions, (list, tuple)) else "no list of them"
         raise DataError(f"{len(images)} images need a list of as many region lists; got {count}.")
@@ -138,21 +199,35 @@ def read_targets(images: Any, regions: Any, *, limit: int | None = None) -> list
         try:
             if key not in opened:
                 opened[key] = open_image(image)
-            targets.append(Target(opened[key], read_regions(given, opened[key], limit=limit)))
+            targets.append(Target((opened[key],), read_regions(given, opened[key], limit=limit)))
         except GartkError as error:
             raise type(error)(f"Image {index}: {error}") from error
     return targets
 
 
-def read_requests(images: Any, regions: Any, questions: Any, *, limit: int) -> list[Request]:
+def read_all_targets(images: Any, regions: Any, together: Any, *, limit: int | None = None) -> list[Target]:
+    """Read one image or a list of them, or images that belong together.
+
+    Raises: as ``read_targets`` and ``read_image_set``; DataError if both or neither are given.
+    """
+    if (images is None) == (together is None):
+        raise DataError("Give either image, or images that belong to one question.")
+    if together is None:
+        return read_targets(images, regions, limit=limit)
+    return [read_image_set(together, regions, limit=limit)]
+
+
+def read_requests(
+    images: Any, regions: Any, questions: Any, *, limit: int, together: Any = None
+) -> list[Request]:
     """Pair images, regions and questions up; a single image or question goes with all of the others.
 
     With one image its regions belong to every question; with a list of images the i-th question is
-    about the i-th image.
+    about the i-th image. ``together`` takes the place of ``images``: several that every question is about.
 
     Raises: as ``read_targets``; DataError if a question is wrong or the counts differ.
     """
-    targets = read_targets(images, regions, limit=limit)
+    targets = read_all_targets(images, regions, together, limit=limit)
     if not is_many(questions):
         asked = [questions] * len(targets)
     else:
@@ -164,6 +239,6 @@ def read_requests(images: Any, regions: Any, questions: Any, *, limit: int) -> l
             f"{len(targets)} images and {len(asked)} questions were given; the numbers must be equal."
         )
     return [
-        Request(target.image, target.regions, *read_question(question, len(target.regions)))
+        Request(target.images, target.regions, *read_question(question, len(target.regions)))
         for target, question in zip(targets, asked, strict=True)
     ]

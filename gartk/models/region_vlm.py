@@ -221,7 +221,8 @@ class RegionVLM(Part):
         embeddings = splice(
             text,
             batch.input_ids,
-            image_tokens=[f.tokens for f in features] if self.use_global else [text[0, :0]] * len(batch),
+            image_tokens=[f.tokens for f in features] if self.use_global else [],
+            image_rows=batch.image_rows,
             image_id=self.llm.image_id,
             region_tokens=self._local_tokens(batch, [f.map for f in features]),
             region_ids=self.llm.region_ids,

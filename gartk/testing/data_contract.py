@@ -100,11 +100,11 @@ def _check_sample(sample: Any, index: int) -> None:
     where = f"of item {index}"
     require(isinstance(sample, Sample), "An item is a Sample.", type(sample).__name__)
     require(bool(sample.id), f"The id {where} is not empty.")
-    height_width = _image_hw(sample.image, where)
-    for number, region in enumerate(sample.regions):
+    sizes = [_image_hw(image, where) for image in sample.images]
+    for number, image, region in sample.pairs():
         require(isinstance(region, Region), f"Region {number} {where} is a Region.", type(region).__name__)
-        fits = region.image_hw == height_width
-        require(fits, f"Region {number} {where} has the image's size {height_width}.", str(region.image_hw))
+        fits = region.image_hw == sizes[image]
+        require(fits, f"Region {number} {where} has the image's size {sizes[image]}.", str(region.image_hw))
     _check_turns(sample, where)
 
 
@@ -132,7 +132,8 @@ def _check_turns(sample: Sample, where: str) -> None:
 
 def _check_equal(left: Sample, right: Sample, promise: str) -> None:
     same = (
-        np.array_equal(np.asarray(left.image), np.asarray(right.image))
+        len(left.images) == len(right.images)
+        and all(map(np.array_equal, map(np.asarray, left.images), map(np.asarray, right.images)))
         and left.regions == right.regions
         and left.turns == right.turns
         and left.id == right.id

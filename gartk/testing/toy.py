@@ -122,7 +122,7 @@ def toy_sample(
         mask[top : top + max(2, height // 4), left : left + max(2, width // (3 + number % 3))] = True
         regions.append(Region.from_mask(mask))
     messages = [turn for asked, said in turns for turn in (Turn("user", asked), Turn("assistant", said))]
-    return Sample(image, regions, messages if answered else messages[:-1], id=f"toy-{seed}")
+    return Sample([image], regions, messages if answered else messages[:-1], id=f"toy-{seed}")
 
 
 def save_toy_perception_lm(

@@ -61,16 +61,16 @@ def test_boxes_reach_the_model_as_the_switches_say() -> None:
 def test_masks_reach_the_model_through_the_picture_only_with_the_switch() -> None:
     masks = [ONE.mask, TWO.mask]
     plain, bicubic = (processor(compat)(sample(ONE, TWO)) for compat in (None, only("id_map_bicubic")))
-    tiler, grid = AnyResTiler(56, max_num_tiles=4), plain.grid
-    assert torch.equal(plain.region_masks, tiler.tile_masks(np.stack(masks), grid))
-    assert torch.equal(bicubic.region_masks, bicubic_masks(masks, [0, 1], 5, grid))
+    tiler, grid = AnyResTiler(56, max_num_tiles=4), plain.grids[0]
+    assert torch.equal(plain.region_masks[0], tiler.tile_masks(np.stack(masks), grid))
+    assert torch.equal(bicubic.region_masks[0], bicubic_masks(masks, [0, 1], 5, grid))
 
 
 def test_a_single_region_is_painted_with_the_number_of_the_prompt_it_is_called_by() -> None:
     region = Region.from_mask(np.random.default_rng(0).random((40, 60)) < 0.4)
     encoded = processor(only("id_map_bicubic", "release_wording"))(sample(region))
-    assert torch.equal(encoded.region_masks, bicubic_masks([region.mask], [1], 5, encoded.grid))
-    assert not torch.equal(encoded.region_masks, bicubic_masks([region.mask], [0], 5, encoded.grid))
+    assert torch.equal(encoded.region_masks[0], bicubic_masks([region.mask], [1], 5, encoded.grids[0]))
+    assert not torch.equal(encoded.region_masks[0], bicubic_masks([region.mask], [0], 5, encoded.grids[0]))
 
 
 def test_two_begin_tokens_start_a_question_but_never_training() -> None:

@@ -12,13 +12,15 @@ from gartk.structures import EncodedSample, TileGrid
 def encoded(length: int, tiles: tuple[int, int], num_regions: int, mark: int) -> EncodedSample:
     grid = TileGrid((8, 8), rows=tiles[0], cols=tiles[1], tile_hw=(4, 4), patch_px=2)
     return EncodedSample(
-        pixels=torch.full((grid.num_tiles, 3, 4, 4), float(mark)),
-        grid=grid,
+        pixels=[torch.full((grid.num_tiles, 3, 4, 4), float(mark))],
+        grids=[grid],
         input_ids=torch.arange(1, length + 1) + 100 * mark,
         labels=torch.arange(1, length + 1),
-        region_masks=torch.zeros(num_regions, grid.num_tiles, 4, 4, dtype=torch.bool),
+        region_masks=[torch.zeros(num_regions, grid.num_tiles, 4, 4, dtype=torch.bool)],
         boxes_norm=torch.full((num_regions, 4), mark / 10),
         points=[torch.full((i + 1, 3), float(mark)) for i in range(num_regions)],
+        image_index=torch.zeros(num_regions, dtype=torch.long),
+        prompt_index=torch.arange(num_regions),
         id=f"s{mark}",
         meta={"mark": mark},
     )

@@ -213,3 +213,54 @@ def test_an_image_over_the_pixel_limit_is_refused(tmp_path: Path) -> None:
 
 def test_it_is_built_by_name() -> None:
     assert DATASETS.get("ConversationDataset") is ConversationDataset
+
+
+# ------------------------------------------------------------------ several images
+
+
+OTHER = np.random.default_rng(1).integers(0, 256, (16, 10, 3), dtype=np.uint8)
+IMAGES = [IMAGE, "data:base64," + base64.b64encode(png(OTHER)).decode()]
+ON_OTHER = encode_rle(rectangle(8, 3, (16, 10)))
+
+
+def test_a_record_of_two_images_has_regions_on_each_and_on_both(tmp_path: Path) -> None:
+    masks = [
+        {"image": 0, **RLES[0]},
+        {"image": 1, **ON_OTHER},
+        [{"image": 1, **ON_OTHER}, {"image": 0, **RLES[1]}],
+    ]
+    conversations = talk("Is <Prompt0> in the first picture the same as <Prompt1> in the second?", "No.")
+    sample = dataset(tmp_path, record(image=IMAGES, mask_rle=masks, conversations=conversations))[0]
+    assert all(np.array_equal(one, own) for one, own in zip(sample.images, [PIXELS, OTHER], strict=True))
+    pairs = sample.pairs()
+    assert [(pair.number, pair.image) for pair in pairs] == [(0, 0), (1, 1), (2, 0), (2, 1)]
+    wanted = [MASKS[0], rectangle(8, 3, (16, 10)), MASKS[1], rectangle(8, 3, (16, 10))]
+    assert all(np.array_equal(pair.region.mask, mask) for pair, mask in zip(pairs, wanted, strict=True))
+
+
+def test_without_masks_each_of_several_images_is_a_region(tmp_path: Path) -> None:
+    sample = dataset(tmp_path, record(image=IMAGES, mask_rle=None, conversations=talk("Q <Prompt1>", "A")))[0]
+    assert [(pair.number, pair.image, bool(pair.region.mask.all())) for pair in sample.pairs()] == [
+        (0, 0, True),
+        (1, 1, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"mask_rle": [RLES[0]]}, r"field 'mask_rle'\[0\] must say on which of the 2 images"),
+        ({"mask_rle": [{"image": 2, **RLES[0]}]}, r"'mask_rle'\[0\] must say .* from 0 to 1; got 2"),
+        ({"mask_rle": [{"image": 1, **RLES[0]}]}, r"'mask_rle'\[0\] is 12x20 .* image 1 16x10"),
+        ({"mask_rle": [[{"image": 0, **r} for r in RLES]]}, r"'mask_rle'\[0\] has two masks on image 0"),
+        ({"image": [IMAGE, "data:base64,%%"]}, r"field 'image'\[1\] is not valid base64"),
+        ({"image": [IMAGE, None]}, r"field 'image'\[1\] is missing"),
+        ({"image": []}, r"field 'image'"),
+    ],
+)
+def test_errors_of_records_with_several_images_name_the_image(
+    tmp_path: Path, changes: dict[str, Any], text: str
+) -> None:
+    good = {"image": IMAGES, "mask_rle": [{"image": 0, **RLES[0]}, {"image": 0, **RLES[1]}]}
+    with pytest.raises(DataError, match=text):
+        dataset(tmp_path, record(**{**good, **changes}))[0]

@@ -20,7 +20,7 @@ from gartk.errors import ConfigError, DataError
 from gartk.geometry import crop_box_px
 from gartk.models.llms.causal_lm import add_prompt_tokens, load_tokenizer
 from gartk.regions import Region
-from gartk.structures import ChatFormat, CropRule, Crops, PromptTokens
+from gartk.structures import ChatFormat, CropRule, Crops, Pair, PromptTokens
 from gartk.testing.toy import toy_chat, toy_sample
 from gartk.tilers import Tiler
 
@@ -72,7 +72,8 @@ def scene() -> tuple[np.ndarray, list[Region]]:
 def cut(rule: CropRule, tiler: Any, image: Any = None) -> Crops:
     own, regions = scene()
     points = [torch.tensor([[40 / 130, 40 / 90, 1.0]]), torch.tensor([[129.5 / 130, 89.5 / 90, 1.0]])]
-    return cut_crops(own if image is None else image, regions, points, rule=rule, tiler=crop_tiler(tiler))
+    pairs = [Pair(number, 0, region) for number, region in enumerate(regions)]
+    return cut_crops([own if image is None else image], pairs, points, rule=rule, tiler=crop_tiler(tiler))
 
 
 @pytest.mark.parametrize("tiler", TILERS, ids=lambda tiler: type(tiler).__name__)
@@ -115,7 +116,7 @@ def test_a_picture_of_pillow_gives_the_same_crops() -> None:
 
 
 def test_no_regions_give_no_crops_in_the_shapes_of_some() -> None:
-    crops = cut_crops(scene()[0], [], [], rule=TIGHT, tiler=crop_tiler(TILERS[0]))
+    crops = cut_crops([scene()[0]], [], [], rule=TIGHT, tiler=crop_tiler(TILERS[0]))
     assert crops.pixels.shape == (0, 3, 56, 56)
     assert crops.masks.shape == (0, 56, 56)
     assert len(crops) == 0
@@ -176,9 +177,9 @@ def test_the_processor_cuts_crops_only_where_a_rule_says_how() -> None:
 def test_an_image_at_which_nobody_looks_is_not_cut_into_tiles() -> None:
     sample = toy_sample((56, 112), 2)
     full, light = (processor(crop_rule=TIGHT, tile_images=tiled)(sample) for tiled in (True, False))
-    assert light.pixels.shape == (0, 3, 56, 56)
-    assert light.region_masks.shape == (2, 0, 56, 56)
-    assert light.grid == full.grid
+    assert light.pixels[0].shape == (0, 3, 56, 56)
+    assert light.region_masks[0].shape == (2, 0, 56, 56)
+    assert light.grids == full.grids
     assert torch.equal(light.input_ids, full.input_ids)
     assert light.crops is not None
     assert full.crops is not None

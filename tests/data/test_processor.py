@@ -33,8 +33,8 @@ def processor(**changes: Any) -> RegionProcessor:
 
 def test_placeholders_count_the_image_tokens_and_the_local_tokens_of_every_region() -> None:
     encoded = processor()(toy_sample((50, 130), 3))
-    assert (encoded.grid.rows, encoded.grid.cols) == (1, 3)
-    assert encoded.grid.num_tokens == 16
+    assert (encoded.grids[0].rows, encoded.grids[0].cols) == (1, 3)
+    assert encoded.grids[0].num_tokens == 16
     ids = encoded.input_ids
     assert int((ids == VOCAB["<|image|>"]).sum()) == 16
     counts = [int((ids == VOCAB[f"<|region_pad_{i}|>"]).sum()) for i in range(4)]
@@ -44,15 +44,15 @@ def test_placeholders_count_the_image_tokens_and_the_local_tokens_of_every_regio
 def test_without_global_tokens_no_image_placeholder_is_written_but_tiles_are_cut() -> None:
     encoded = processor(use_global=False)(toy_sample((50, 130), 1))
     assert VOCAB["<|image|>"] not in encoded.input_ids
-    assert encoded.pixels.shape == (4, 3, 56, 56)
+    assert encoded.pixels[0].shape == (4, 3, 56, 56)
 
 
 def test_shapes_are_those_that_encoded_sample_promises() -> None:
     encoded = processor()(toy_sample((50, 130), 3))
-    tiles = encoded.grid.num_tiles
-    assert encoded.pixels.shape == (tiles, 3, 56, 56)
-    assert encoded.region_masks.shape == (3, tiles, 56, 56)
-    assert encoded.region_masks.dtype == torch.bool
+    tiles = encoded.grids[0].num_tiles
+    assert encoded.pixels[0].shape == (tiles, 3, 56, 56)
+    assert encoded.region_masks[0].shape == (3, tiles, 56, 56)
+    assert encoded.region_masks[0].dtype == torch.bool
     assert encoded.boxes_norm.shape == (3, 4)
     assert [points.shape for points in encoded.points] == [(1, 3)] * 3
     assert encoded.input_ids.shape == encoded.labels.shape
@@ -60,7 +60,7 @@ def test_shapes_are_those_that_encoded_sample_promises() -> None:
 
 def test_a_sample_without_regions_has_empty_masks_and_boxes() -> None:
     encoded = processor()(toy_sample((50, 50), 0, turns=[("What?", "x")]))
-    assert encoded.region_masks.shape == (0, encoded.grid.num_tiles, 56, 56)
+    assert encoded.region_masks[0].shape == (0, encoded.grids[0].num_tiles, 56, 56)
     assert encoded.boxes_norm.shape == (0, 4)
     assert encoded.points == []
 
@@ -134,5 +134,5 @@ def test_a_pickled_processor_encodes_the_same() -> None:
     sample = toy_sample((50, 130), 2)
     left, right = first(sample), twin(sample)
     assert torch.equal(left.input_ids, right.input_ids)
-    assert torch.equal(left.pixels, right.pixels)
-    assert torch.equal(left.region_masks, right.region_masks)
+    assert torch.equal(left.pixels[0], right.pixels[0])
+    assert torch.equal(left.region_masks[0], right.region_masks[0])

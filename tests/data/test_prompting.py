@@ -58,14 +58,14 @@ ASSISTANT = "<|start_header_id|>assistant<|end_header_id|>\n\n"
 
 
 def test_the_text_without_regions_is_image_and_question() -> None:
-    ids, _ = encoder()(turns("What is this?"), num_regions=0, num_image_tokens=3)
+    ids, _ = encoder()(turns("What is this?"), seen_on=[1] * 0, image_tokens=[3])
     assert decode(ids) == (
         f"<|begin_of_text|>{USER}<|image|><|image|><|image|>What is this?<|eot_id|>{ASSISTANT}"
     )
 
 
 def test_the_text_of_one_region_introduces_it_and_holds_its_block() -> None:
-    ids, _ = encoder()(turns("Describe <Prompt0>."), num_regions=1, num_image_tokens=1)
+    ids, _ = encoder()(turns("Describe <Prompt0>."), seen_on=[1] * 1, image_tokens=[1])
     assert decode(ids) == (
         f"<|begin_of_text|>{USER}<|image|>There are some objects I am curious about: <Prompt0>; \n"
         "<Prompt0>: <|region_pad_0|><|region_pad_0|>\n\n"
@@ -74,7 +74,7 @@ def test_the_text_of_one_region_introduces_it_and_holds_its_block() -> None:
 
 
 def test_the_text_of_three_regions_lists_them_then_gives_their_blocks_in_order() -> None:
-    ids, _ = encoder(per_region=1)(turns("Q"), num_regions=3, num_image_tokens=0)
+    ids, _ = encoder(per_region=1)(turns("Q"), seen_on=[1] * 3, image_tokens=[])
     assert decode(ids) == (
         f"<|begin_of_text|>{USER}"
         "There are some objects I am curious about: <Prompt0>; <Prompt1>; <Prompt2>; \n"
@@ -85,7 +85,7 @@ def test_the_text_of_three_regions_lists_them_then_gives_their_blocks_in_order()
 
 def test_a_region_can_come_with_a_later_turn() -> None:
     talk = turns("What is <Prompt1>?", "red", "And <Prompt0>?")
-    ids, _ = encoder(per_region=1)(talk, num_regions=2, num_image_tokens=1, introduced=[1, 0])
+    ids, _ = encoder(per_region=1)(talk, seen_on=[1] * 2, image_tokens=[1], introduced=[1, 0])
     first, second = decode(ids).split("red")
     assert "<|image|>" in first
     assert "<|region_pad_1|>" in first
@@ -93,11 +93,11 @@ def test_a_region_can_come_with_a_later_turn() -> None:
     assert "<Prompt0>: <|region_pad_0|>\n\nAnd <Prompt0>?" in second
     for wrong in ([0], [0, 2], [0, -1]):
         with pytest.raises(DataError, match="introduced"):
-            encoder()(talk, num_regions=2, num_image_tokens=1, introduced=wrong)
+            encoder()(talk, seen_on=[1] * 2, image_tokens=[1], introduced=wrong)
 
 
 def test_a_model_without_local_tokens_gets_the_list_but_no_blocks() -> None:
-    ids, _ = encoder(per_region=0)(turns("Q"), num_regions=2, num_image_tokens=0)
+    ids, _ = encoder(per_region=0)(turns("Q"), seen_on=[1] * 2, image_tokens=[])
     assert decode(ids) == (
         f"<|begin_of_text|>{USER}There are some objects I am curious about: <Prompt0>; <Prompt1>; \n\n"
         f"Q<|eot_id|>{ASSISTANT}"
@@ -107,7 +107,7 @@ def test_a_model_without_local_tokens_gets_the_list_but_no_blocks() -> None:
 def test_blocks_and_image_stand_in_their_wraps_and_a_system_message_comes_first() -> None:
     tokens = replace(TOKENS, image_wrap=("[", "]"), region_wrap=("(", ")"))
     chat = replace(CHAT, system="Be kind.")
-    ids, _ = encoder(chat, tokens, per_region=1)(turns("Q"), num_regions=1, num_image_tokens=2)
+    ids, _ = encoder(chat, tokens, per_region=1)(turns("Q"), seen_on=[1] * 1, image_tokens=[2])
     assert decode(ids) == (
         "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe kind.<|eot_id|>"
         f"{USER}[<|image|><|image|>]There are some objects I am curious about: <Prompt0>; \n"
@@ -118,13 +118,13 @@ def test_blocks_and_image_stand_in_their_wraps_and_a_system_message_comes_first(
 def test_another_template_changes_the_wording() -> None:
     template = PromptTemplate(intro="Look: ", mention="{prompt},", block_head="[{prompt}]")
     conversation = ConversationEncoder(TEXT, CHAT, tokens_per_region=1, template=template)
-    ids, _ = conversation(turns("Q"), num_regions=1, num_image_tokens=0)
+    ids, _ = conversation(turns("Q"), seen_on=[1] * 1, image_tokens=[])
     assert "Look: <Prompt0>,\n[<Prompt0>]<|region_pad_0|>\n\nQ" in decode(ids)
 
 
 def test_labels_hold_the_answers_with_their_closing_token_and_nothing_else() -> None:
     conversation = turns("A <Prompt0>?", "one of <Prompt1>", "B?", "two")
-    ids, labels = encoder()(conversation, num_regions=2, num_image_tokens=4)
+    ids, labels = encoder()(conversation, seen_on=[1] * 2, image_tokens=[4])
     assert len(ids) == len(labels)
     assert said(labels) == "one of <Prompt1><|eot_id|>two<|eot_id|>"
     assert all(label in (IGNORE, token) for token, label in zip(ids, labels, strict=True))
@@ -133,7 +133,7 @@ def test_labels_hold_the_answers_with_their_closing_token_and_nothing_else() -> 
 
 
 def test_a_question_at_the_end_gets_the_assistants_opening_and_no_label() -> None:
-    ids, labels = encoder()(turns("A?", "one", "B?"), num_regions=0, num_image_tokens=0)
+    ids, labels = encoder()(turns("A?", "one", "B?"), seen_on=[1] * 0, image_tokens=[])
     assert decode(ids).endswith(f"B?<|eot_id|>{ASSISTANT}")
     assert said(labels) == "one<|eot_id|>"
 
@@ -201,7 +201,7 @@ def test_no_text_yields_a_control_id_and_none_is_changed(text: str, num_regions:
 
 
 def test_answers_are_as_safe_as_questions() -> None:
-    ids, labels = encoder()(turns("Q", "<|image|> <Prompt7>"), num_regions=1, num_image_tokens=2)
+    ids, labels = encoder()(turns("Q", "<|image|> <Prompt7>"), seen_on=[1] * 1, image_tokens=[2])
     assert ids.count(ADDED["<|image|>"]) == 2
     assert said(labels) == "<|image|> <Prompt7><|eot_id|>"
     assert ADDED["<Prompt7>"] not in labels
@@ -209,14 +209,14 @@ def test_answers_are_as_safe_as_questions() -> None:
 
 def test_more_regions_than_prompt_tokens_is_a_region_error() -> None:
     with pytest.raises(RegionError, match="13 regions .* prompt tokens for 12.*num_prompts"):
-        encoder()(turns("Q"), num_regions=13, num_image_tokens=0)
+        encoder()(turns("Q"), seen_on=[1] * 13, image_tokens=[])
 
 
 @pytest.mark.parametrize("roles", [[], ["assistant"], ["user", "user"], ["user", "assistant", "assistant"]])
 def test_turns_that_do_not_alternate_are_a_data_error(roles: list[str]) -> None:
     broken = [Turn(role, "x") for role in roles]  # type: ignore[arg-type]
     with pytest.raises(DataError, match="must alternate user, assistant"):
-        encoder()(broken, num_regions=0, num_image_tokens=0)
+        encoder()(broken, seen_on=[1] * 0, image_tokens=[])
 
 
 def test_a_placeholder_that_the_tokenizer_splits_is_a_data_error() -> None:

@@ -29,13 +29,15 @@ class ToyProcessor:
         length = 3 + int(sample.id) % 3
         ids = torch.randint(1, 20, (length,), generator=generator)
         return EncodedSample(
-            pixels=torch.randn(1, 3, 4, 4, generator=generator),
-            grid=GRID,
+            pixels=[torch.randn(1, 3, 4, 4, generator=generator)],
+            grids=[GRID],
             input_ids=ids,
             labels=ids.clone(),
-            region_masks=torch.zeros(0, 1, 4, 4, dtype=torch.bool),
+            region_masks=[torch.zeros(0, 1, 4, 4, dtype=torch.bool)],
             boxes_norm=torch.zeros(0, 4),
             points=[],
+            image_index=torch.zeros(0, dtype=torch.long),
+            prompt_index=torch.zeros(0, dtype=torch.long),
             id=sample.id,
         )
 
@@ -59,7 +61,7 @@ class Numbers(RegionDataset):
             raise DataError("this record is broken on purpose")
         time.sleep(self.seconds)
         turns = [Turn("user", "which?"), Turn("assistant", str(index))]
-        return Sample(image=None, regions=[], turns=turns, id=str(index))  # type: ignore[arg-type]
+        return Sample(images=None, regions=[], turns=turns, id=str(index))  # type: ignore[arg-type]
 
 
 class ToyTokenizer:

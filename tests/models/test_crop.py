@@ -91,7 +91,7 @@ def picture_of(sample: Sample, region: Region, rule: CropRule) -> Sample:
     bottom = int(min(height, np.ceil((y0 + y1) / 2 + half_h)))
     cut = Region.from_mask(region.mask[top:bottom, left:right])
     image = np.ascontiguousarray(np.asarray(sample.image)[top:bottom, left:right])
-    return replace(sample, image=image, regions=[cut], turns=toy_sample().turns)
+    return replace(sample, images=[image], regions=[cut], turns=toy_sample().turns)
 
 
 # ------------------------------------------- rows of the paper
@@ -151,7 +151,7 @@ def test_a_region_s_tokens_do_not_see_the_other_regions_or_what_lies_outside_its
     before = local_tokens(model, batch_of(model, [sample]))
     image = np.asarray(sample.image).copy()
     image[~sample.regions[0].mask] = 0
-    other = replace(sample, image=image, regions=[sample.regions[0], *sample.regions[:0:-1]])
+    other = replace(sample, images=[image], regions=[sample.regions[0], *sample.regions[:0:-1]])
     after = local_tokens(model, batch_of(model, [other]))
     torch.testing.assert_close(after[0], before[0], rtol=1e-4, atol=1e-5)
     assert float((after[1:] - before[1:]).abs().max()) > 1e-3

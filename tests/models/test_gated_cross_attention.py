@@ -162,7 +162,7 @@ def test_what_lies_outside_the_crop_reaches_its_tokens(opened: RegionVLM, config
     sample = ragged()[2]
     image = np.asarray(sample.image).copy()
     image[~np.any([region.mask for region in sample.regions], axis=0)] = 0
-    other = replace(sample, image=image)
+    other = replace(sample, images=[image])
     plain = stirred(build(config, region_extractor={"type": "Crop"}, use_global=False))
     changes = [
         float((model(batch_of(model, [sample])) - model(batch_of(model, [other]))).abs().max())

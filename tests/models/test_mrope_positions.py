@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from gartk.errors import ConfigError
+from gartk.errors import ConfigError, DataError
 from gartk.models.llms.mrope_positions import mrope_positions
 from gartk.structures import Batch, RegionBatch, TileGrid
 from gartk.testing.toy_qwen import save_toy_qwen2_5_vl
@@ -195,7 +195,7 @@ def test_regions_without_a_picture_of_the_whole_image_have_no_source(
     plain, _ = row_of(grid, 0, (1, 1))
     ids, _ = row_of(grid, 1, (1, 1))
     if drop_image:
-        ids = [token for token in ids if token != IMAGE]
+        plain, ids = ([token for token in row if token != IMAGE] for row in (plain, ids))
     with pytest.raises(ConfigError, match=text):
         positions_of(batch_of([grid, grid], [plain, ids], [0, 1]), (1, 1), "source")
 
@@ -205,3 +205,42 @@ def test_placeholders_that_form_no_picture_of_the_extractor_s_size_are_a_config_
     ids, _ = row_of(grid, 1, (2, 3))
     with pytest.raises(ConfigError, match=r"Row 0 .* 6 placeholders.*no pictures of 2x2.*token_hw"):
         positions_of(batch_of([grid], [ids], [1]), (2, 2))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_images_of_one_row_and_regions_on_them_are_where_transformers_puts_images(
+    theirs: Qwen2_5_VLForConditionalGeneration, side: str
+) -> None:
+    """Row 0: images of 2x3 and 4x1 cells and a region on both; row 1: an image of 3x3 and a region."""
+    grids = [grid_of((2, 3)), grid_of((4, 1)), grid_of((3, 3))]
+    two = [30, IMAGE, *[IMAGE] * 5, 40, *[IMAGE] * 4, 41, *[REGIONS[0]] * 4, 42, *[REGIONS[0]] * 4, 50]
+    one = [31, 32, *[IMAGE] * 9, 40, *[REGIONS[0]] * 4, 51]
+    batch = batch_of(grids, [two, one], [0, 0], side=side)
+    batch.image_rows = torch.tensor([0, 0, 1])
+    sizes = [(2, 3), (4, 1), (2, 2), (2, 2), (3, 3), (2, 2)]
+    wanted, _ = theirs.model.get_rope_index(
+        batch.input_ids,
+        torch.isin(batch.input_ids, torch.tensor([IMAGE, *REGIONS])).int(),
+        image_grid_thw=torch.tensor([[1, 2 * height, 2 * width] for height, width in sizes]),
+        attention_mask=batch.attention_mask,
+    )
+    assert torch.equal(positions_of(batch, (2, 2)), wanted)
+
+
+def test_from_their_source_local_tokens_are_in_the_image_that_they_are_of() -> None:
+    grids = [grid_of((2, 3)), grid_of((3, 2))]
+    ids = [30, *[IMAGE] * 6, 40, *[IMAGE] * 6, 41, *[REGIONS[0]] * 6, *[REGIONS[0]] * 6, 50]
+    batch = batch_of(grids, [ids], [0])
+    batch.image_rows = torch.tensor([0, 0])
+    pairs = torch.tensor([[0, 1], [0, 0]])
+    batch.regions = RegionBatch(torch.tensor([WHOLE, WHOLE]), *pairs, [], [])
+    found = positions_of(batch, (2, 3), "source")[:, 0]
+    assert torch.equal(found[:, 15:21], found[:, 1:7])
+    assert found[0, 21:27].tolist() == found[0, 8:14].tolist()
+    assert found[:, 21:27].amax(1).tolist() == pytest.approx(found[:, 8:14].amax(1).tolist(), abs=0.5)
+
+
+def test_images_that_do_not_fill_their_tokens_are_a_data_error() -> None:
+    batch = batch_of([grid_of((2, 2))], [[30, IMAGE, IMAGE, IMAGE, 50]], [0])
+    with pytest.raises(DataError, match=r"have \[3\] image tokens, their images \[4\]"):
+        positions_of(batch, (2, 2))

@@ -244,7 +244,7 @@ def test_the_config_builds_from_a_checkpoint_and_writes_qwen_s_markup(tmp_path: 
     assert len(model.llm.tokens.prompts) == len(model.llm.region_ids) == 16
     assert model.llm.tokenizer.convert_ids_to_tokens(model.llm.end_id) == "<|im_end|>"
     encoded = model.make_processor()(toy_sample((56, 56), 1, turns=[("Why?", "")], answered=False))
-    assert encoded.grid.num_tokens == 1024
+    assert encoded.grids[0].num_tokens == 1024
     text = model.llm.tokenizer.decode(encoded.input_ids)
     text = text.replace("<|image_pad|>" * 1024, "IMAGE").replace("<|region_pad_0|>" * 256, "REGION")
     assert text == (

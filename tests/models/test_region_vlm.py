@@ -237,7 +237,7 @@ def test_without_global_tokens_the_model_still_sees_its_regions(
     sample = ragged()[2]
     batch = make_batch(model, [sample])
     assert model.llm.image_id not in batch.input_ids
-    other = make_batch(model, [replace(sample, image=toy_sample((56, 168), 0, seed=9).image)])
+    other = make_batch(model, [replace(sample, images=toy_sample((56, 168), 0, seed=9).images)])
     assert not torch.allclose(logits_of(model, batch), logits_of(model, other))
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from gartk.errors import DataError
-from gartk.models.splice import region_places, splice
+from gartk.models.llms.placeholders import region_places
+from gartk.models.splice import splice
 from gartk.structures import RegionBatch
 
 IMAGE, REGION = 9, [7, 5, 6]  # ids of the placeholders; those of regions are in no order
@@ -33,6 +34,7 @@ def run(
         -input_ids[..., None].float(),
         input_ids,
         image_tokens=[torch.tensor(row)[:, None] for row in image_tokens],
+        image_rows=torch.arange(len(ids)),
         image_id=IMAGE,
         region_tokens=torch.tensor(region_tokens).reshape(len(region_tokens), per_region, 1),
         region_ids=REGION,
@@ -60,6 +62,7 @@ def test_tokens_go_by_the_number_of_their_region_not_by_its_place_in_the_batch()
         -ids[..., None].float(),
         ids,
         image_tokens=[torch.zeros(0, 1)] * 2,
+        image_rows=torch.arange(2),
         image_id=IMAGE,
         region_tokens=torch.tensor([[20.0, 21], [40, 41], [10, 11], [30, 31]])[..., None],
         region_ids=REGION,
@@ -95,6 +98,7 @@ def test_regions_without_local_tokens_need_no_placeholders() -> None:
         embeddings,
         torch.tensor([[1, 9, 2]]),
         image_tokens=[torch.ones(1, 4)],
+        image_rows=torch.arange(1),
         image_id=IMAGE,
         region_tokens=torch.zeros(2, 0, 4),
         region_ids=REGION,
@@ -149,7 +153,13 @@ def test_counts_that_do_not_match_are_a_data_error_naming_the_row(
 
 def test_a_region_beyond_the_placeholder_tokens_is_a_data_error_not_another_rows_region() -> None:
     with pytest.raises(DataError, match="Row 0 .*region 3.* 3 "):
-        region_places(torch.tensor([[7, 5, 6, 1], [1, 1, 1, 1]]), REGION, regions_of([4, 0]), 1)
+        region_places(
+            torch.tensor([[7, 5, 6, 1], [1, 1, 1, 1]]),
+            REGION,
+            regions_of([4, 0]),
+            tokens_per_region=1,
+            image_rows=torch.arange(2),
+        )
 
 
 def test_the_gradient_reaches_tokens_and_text_but_no_placeholder() -> None:
@@ -160,6 +170,7 @@ def test_the_gradient_reaches_tokens_and_text_but_no_placeholder() -> None:
         embeddings,
         ids,
         image_tokens=[image],
+        image_rows=torch.arange(1),
         image_id=IMAGE,
         region_tokens=region,
         region_ids=REGION,
@@ -178,6 +189,7 @@ def test_tokens_are_cast_to_the_dtype_of_the_text() -> None:
         torch.zeros(1, 2, 3, dtype=torch.bfloat16),
         torch.tensor([[9, 1]]),
         image_tokens=[torch.ones(1, 3)],
+        image_rows=torch.arange(1),
         image_id=IMAGE,
         region_tokens=torch.zeros(0, 2, 3),
         region_ids=REGION,
@@ -185,3 +197,24 @@ def test_tokens_are_cast_to_the_dtype_of_the_text() -> None:
     )
     assert out.dtype == torch.bfloat16
     assert out[0, 0].tolist() == [1, 1, 1]
+
+
+def test_two_images_of_a_row_and_a_region_on_both_go_to_their_places_in_order() -> None:
+    """Row 0 has images 0 and 1; region 0 is on both, region 1 on image 1. Row 1 has image 2 alone."""
+    ids = torch.tensor([[9, 9, 1, 9, 5, 5, 7, 7, 2, 7, 7], [0, 0, 0, 9, 9, 7, 7, 1, 1, 1, 1]])
+    regions = RegionBatch(torch.zeros(4, 4), torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 1, 0]), [], [])
+    shuffled = torch.tensor([2, 1, 3, 0])
+    regions.image_index, regions.prompt_index = regions.image_index[shuffled], regions.prompt_index[shuffled]
+    own = torch.tensor([[10.0, 11], [20, 21], [30, 31], [40, 41]])[shuffled, :, None]
+    out = splice(
+        -ids[..., None].float(),
+        ids,
+        image_tokens=[torch.tensor([[0.1], [0.2]]), torch.tensor([[0.3]]), torch.tensor([[0.4], [0.5]])],
+        image_rows=torch.tensor([0, 0, 1]),
+        image_id=IMAGE,
+        region_tokens=own,
+        region_ids=REGION,
+        regions=regions,
+    )[..., 0]
+    assert out[0].tolist() == pytest.approx([0.1, 0.2, -1, 0.3, 30, 31, 10, 11, -2, 20, 21])
+    assert out[1].tolist() == pytest.approx([0, 0, 0, 0.4, 0.5, 40, 41, -1, -1, -1, -1])

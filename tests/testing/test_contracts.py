@@ -234,7 +234,7 @@ class FaultyDataset(RegionDataset):
         turns = [Turn("user", "Describe <Prompt1>." if self.fault == "prompt" else "Describe <Prompt0>.")]
         turns.append(Turn("user" if self.fault == "roles" else "assistant", "A thing."))
         name = "same" if self.fault == "ids" else f"item-{index}"
-        return Sample(image=image, regions=[Region.from_mask(mask)], turns=turns, id=name)
+        return Sample(images=image, regions=[Region.from_mask(mask)], turns=turns, id=name)
 
 
 def test_contract_accepts_a_right_dataset() -> None:

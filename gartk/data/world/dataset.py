@@ -238,7 +238,7 @@ class RegionWorldDataset(RegionDataset):
         turns = [turn for q in questions for turn in (Turn("user", q.text), Turn("assistant", q.answer))]
         meta = {**questions[0].meta, "scene_seed": list(scene.seed), "scene_args": scene_args}
         meta["objects"], meta["turns"] = ordered, [question.meta for question in questions]
-        return Sample(image=scene.image, regions=regions, turns=turns, meta=meta)
+        return Sample(images=[scene.image], regions=regions, turns=turns, meta=meta)
 
 
 class _Mixture:

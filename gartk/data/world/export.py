@@ -30,7 +30,7 @@ def to_record(sample: Sample) -> dict[str, Any]:
     return {
         "id": sample.id,
         "image": {"bytes": png_bytes(np.asarray(sample.image)), "path": None},
-        "mask_rle": [_rle(region.mask) for region in sample.regions],
+        "mask_rle": [_rle(pair.region.mask) for pair in sample.pairs()],
         "conversations": [{"from": SPEAKER[turn.role], "value": turn.text} for turn in sample.turns],
         "meta": json.dumps(sample.meta),
     }

@@ -64,7 +64,7 @@ def _panel(sample: Sample, width_px: int) -> Image.Image:
     height_px = round(image.shape[0] * width_px / image.shape[1])
     lines = _lines(sample, width_px)
     panel = Image.new("RGB", (width_px, height_px + 6 + LINE_PX * len(lines)), PAGE_RGB)
-    drawn = Image.fromarray(draw_regions(image, [region.mask for region in sample.regions]))
+    drawn = Image.fromarray(draw_regions(image, [pair.region.mask for pair in sample.pairs()]))
     panel.paste(drawn.resize((width_px, height_px), Image.Resampling.LANCZOS), (0, 0))
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(FONT_PX)

@@ -105,7 +105,7 @@ class RegionWorldBenchmark(Benchmark):
             benchmark=self.name,
             id=sample.id,
             task=sample.meta["task"],
-            masks=tuple(encode_rle(region.mask) for region in sample.regions),
+            masks=tuple(encode_rle(pair.region.mask) for pair in sample.pairs()),
             question=question.text,
             reference=answer.text,
             extra={key: sample.meta[key] for key in _KEPT if key in sample.meta},

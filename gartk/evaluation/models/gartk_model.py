@@ -107,7 +107,7 @@ class GartkModelUnderTest(ModelUnderTest):
         limit = self.assistant.max_regions
         if len(view.regions) > limit:
             raise RegionError(f"it has {len(view.regions)} regions, and this model has prompts for {limit}")
-        return Sample(view.pixels, view.regions, [Turn("user", view.question)], id=view.id)
+        return Sample([view.pixels], view.regions, [Turn("user", view.question)], id=view.id)
 
     def _ask_alone(self, limited: Limited) -> tuple[ChatReply, float]:
         began = time.perf_counter()

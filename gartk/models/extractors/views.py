@@ -77,14 +77,14 @@ class Views:
     encoder: ViewEncoder
 
     def images_by_region(self) -> View:
-        """Give every region its image with no other region on it: as many pictures as regions."""
+        """Return for every region the image it is on with no other region on it: as many pictures."""
         regions = self.regions
         owners = regions.image_index.tolist()
-        places = zip(owners, regions.prompt_index.tolist(), strict=True)
+        places = zip(owners, regions.mask_rows().tolist(), strict=True)
         shown = replace(
             regions,
             image_index=torch.arange(len(regions), device=regions.image_index.device),
-            masks=[regions.masks[image][number : number + 1] for image, number in places],
+            masks=[regions.masks[image][row : row + 1] for image, row in places],
         )
         return replace(self.images.picked(owners), regions=shown)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from gartk.errors import ConfigError
+from gartk.errors import ConfigError, DataError
 from gartk.geometry import box_norm_to_cells
+from gartk.models.llms.placeholders import region_places
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,6 @@ class _Tokens(NamedTuple):
     real: Tensor
     image: Tensor
     region: Tensor
-    image_rank: Tensor
     place: Tensor
     cols: Tensor
     step: Tensor
@@ -79,15 +79,13 @@ def _read_tokens(
     ids = batch.input_ids
     real = batch.attention_mask.bool()
     image = (ids == image_id) & real
-    cells = torch.ones(len(ids), 2, dtype=torch.int64)
-    if batch.grids:
-        cells = torch.tensor([grid.cell_hw for grid in batch.grids])
-    cell_h, cell_w = cells.to(ids.device)[:, :, None].unbind(1)
-    image_rank = image.cumsum(1) - 1
-    one = torch.ones_like(ids)
-    place = torch.where(image, image_rank % (cell_h * cell_w), 0)
-    cols = torch.where(image, cell_w, one)
-    step = torch.where(image, torch.maximum(cell_h, cell_w), one)
+    place, cols, step = torch.zeros_like(ids), torch.ones_like(ids), torch.ones_like(ids)
+    if bool(image.any()):
+        rows_cols = _cells_of_image_tokens(batch, image)
+        rank, cell_h, cell_w = rows_cols.to(ids.device).unbind(1)
+        place = place.masked_scatter(image, rank % (cell_h * cell_w))
+        cols = cols.masked_scatter(image, cell_w)
+        step = step.masked_scatter(image, torch.maximum(cell_h, cell_w))
     region = torch.zeros_like(real)
     if token_hw is not None:
         rows, columns = token_hw
@@ -96,7 +94,22 @@ def _read_tokens(
         place = torch.where(region, (region.cumsum(1) - 1) % (rows * columns), place)
         cols = torch.where(region, columns, cols)
         step = torch.where(region, max(rows, columns) if moves_on else 0, step)
-    return _Tokens(real, image, region, image_rank, place, cols, step)
+    return _Tokens(real, image, region, place, cols, step)
+
+
+def _cells_of_image_tokens(batch: Batch, image: Tensor) -> Tensor:
+    """For every image token, row by row: its number in its image, and a tile's rows and columns of cells.
+
+    Shapes: image (B, L) bool, the tokens of images; returns (n, 3).
+    Raises: DataError if a row has another number of image tokens than its images have cells.
+    """
+    wanted = [0] * len(image)
+    for row, grid in zip(batch.image_rows.tolist(), batch.grids, strict=True):
+        wanted[row] += grid.num_tokens
+    if (have := image.sum(1).tolist()) != wanted:
+        raise DataError(f"The rows of the batch have {have} image tokens, their images {wanted}.")
+    parts = [torch.tensor([(i, *grid.cell_hw) for i in range(grid.num_tokens)]) for grid in batch.grids]
+    return torch.cat([part for part in parts if len(part)])
 
 
 def _check_blocks(region: Tensor, token_hw: tuple[int, int]) -> None:
@@ -121,43 +134,48 @@ def _source_positions(
     regions = batch.regions
     # The tokens of a crop show the crop, which may be larger than its region.
     shown = regions.boxes_norm if batch.crops is None else batch.crops.in_image_norm
-    origin = _whole_image_starts(batch, tokens, start).float()[:, None]
-    ids = torch.as_tensor(region_ids, device=start.device)
-    order = torch.argsort(ids)
-    number = order[torch.searchsorted(ids[order], batch.input_ids).clamp(max=len(ids) - 1)]
     cells = torch.tensor([grid.cell_hw for grid in batch.grids], device=start.device)
-    boxes = torch.zeros(len(start), len(ids), 4, device=start.device)
-    boxes[regions.image_index, regions.prompt_index] = box_norm_to_cells(
-        shown.float(), cells[regions.image_index]
+    boxes = box_norm_to_cells(shown.float(), cells[regions.image_index])
+    origins = _whole_image_starts(batch, tokens, start).float()[regions.image_index]
+    places = region_places(
+        batch.input_ids,
+        region_ids,
+        regions,
+        tokens_per_region=token_hw[0] * token_hw[1],
+        image_rows=batch.image_rows,
     )
-    own = boxes[torch.arange(len(start), device=start.device)[:, None], number]
-    x0, y0, x1, y1 = own.unbind(-1)
+    number = torch.zeros_like(start).flatten()
+    number[places] = torch.arange(len(regions), device=start.device).repeat_interleave(
+        token_hw[0] * token_hw[1]
+    )
+    number = number.view_as(start)
+    x0, y0, x1, y1 = boxes[number].unbind(-1)
+    origin = origins[number]
     down = (tokens.place // tokens.cols + 0.5) / token_hw[0]
     across = (tokens.place % tokens.cols + 0.5) / token_hw[1]
     rows = origin + y0 + down * (y1 - y0) - 0.5
     columns = origin + x0 + across * (x1 - x0) - 0.5
-    return torch.stack([origin.expand_as(rows), rows, columns])
+    return torch.stack([origin, rows, columns])
 
 
 def _whole_image_starts(batch: Batch, tokens: _Tokens, start: Tensor) -> Tensor:
-    """Where the block of the whole image starts in every row: (B,); rows without regions do not count."""
+    """Where the block of each whole image starts: (I,); images without regions do not count."""
     wanted = set(batch.regions.image_index.tolist())
-    tile = []
-    for row, grid in enumerate(batch.grids):
-        if row in wanted and grid.thumbnail == "none" and grid.num_tiles > 1:
+    rows = batch.image_rows.tolist()
+    if not bool(tokens.image.any()):
+        raise ConfigError(
+            f"position_policy 'source' places regions in the image, but row {rows[min(wanted)]} of the batch"
+            " has no image tokens. Use 'virtual_image' with use_global=False."
+        )
+    places, begin = [], 0
+    for number, grid in enumerate(batch.grids):
+        if number in wanted and grid.thumbnail == "none" and grid.num_tiles > 1:
             raise ConfigError(
                 "position_policy 'source' places regions in a picture of the whole image, but row"
-                f" {row} of the batch has {grid.rows}x{grid.cols} tiles and no thumbnail."
+                f" {rows[number]} of the batch has {grid.rows}x{grid.cols} tiles and no thumbnail."
                 " Use 'virtual_image', or a tower that reads images whole."
             )
-        tile.append(grid.num_tiles - 1 if grid.thumbnail == "last" else 0)
-    sizes = [grid.cell_hw[0] * grid.cell_hw[1] for grid in batch.grids]
-    rank = torch.tensor([t * size for t, size in zip(tile, sizes, strict=True)], device=start.device)
-    first = tokens.image & (tokens.image_rank == rank[:, None])
-    missing = [row for row in sorted(wanted) if not bool(first[row].any())]
-    if missing:
-        raise ConfigError(
-            f"position_policy 'source' places regions in the image, but row {missing[0]} of the batch has no"
-            " image tokens. Use 'virtual_image' with use_global=False."
-        )
-    return (start * first).sum(1)
+        tile = grid.num_tiles - 1 if grid.thumbnail == "last" else 0
+        places.append(begin + tile * grid.cell_hw[0] * grid.cell_hw[1])
+        begin += grid.num_tokens
+    return start[tokens.image][torch.tensor(places, device=start.device)]

@@ -72,8 +72,8 @@ class MaskedReplay(RegionExtractor):
     def _weights(self, maps: Sequence[FeatureMap], regions: RegionBatch, boxes: Tensor) -> Tensor:
         """Weight of every output cell of every region, (K, 1, output_size, output_size)."""
         covers = [mask_coverage(own, m.grid) for own, m in zip(regions.masks, maps, strict=True)]
-        places = zip(regions.image_index.tolist(), regions.prompt_index.tolist(), strict=True)
-        own = [covers[image][prompt][None] for image, prompt in places]
+        places = zip(regions.image_index.tolist(), regions.mask_rows().tolist(), strict=True)
+        own = [covers[image][row][None] for image, row in places]
         shares = self._align(own, torch.arange(len(own), device=boxes.device), boxes)
         weights = self.floor + (1.0 - self.floor) * shares
         if self.normalise:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from gartk.account import ModelAccount, account, with_regions
+from gartk.model_cost import ModelCost, model_cost, with_regions
 from tools import ablation_table
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"
@@ -172,8 +172,8 @@ def test_the_first_comment_says_table_and_row_or_that_there_is_none(name: str) -
 
 
 @cache
-def cost_of(name: str) -> ModelAccount:
-    return account(ROOT / name, sizes_hw=[(ablation_table.SIDE_PX,) * 2])
+def cost_of(name: str) -> ModelCost:
+    return model_cost(ROOT / name, sizes_hw=[(ablation_table.SIDE_PX,) * 2])
 
 
 # The paper's "# ViT Tokens" with one region; its row 6 prints 4,608, which row 4's encoding does not give.

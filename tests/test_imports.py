@@ -59,7 +59,7 @@ LAYERS = (
     "evaluation.report.page, evaluation.by_name, evaluation.asking, evaluation.test_data",
     "evaluation.report.files, evaluation.run, evaluation.validation",
     "hf",
-    "doctor account, testing",
+    "doctor model_cost, testing",
     "sweep",
     "__init__",
     "cli",

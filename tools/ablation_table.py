@@ -213,9 +213,9 @@ def _tiny_table(every: Sequence[Leaf], scores: Scores) -> str:
 
 def cost(config: Path) -> tuple[str, str]:
     """Count what a config's model encodes and reads for the largest grid and R regions."""
-    from gartk.account import account, with_regions
+    from gartk.model_cost import model_cost, with_regions
 
-    tokens = account(config, sizes_hw=[(SIDE_PX, SIDE_PX)]).tokens[0]
+    tokens = model_cost(config, sizes_hw=[(SIDE_PX, SIDE_PX)]).tokens[0]
     return (
         with_regions(tokens.encoded_tokens, tokens.region_encoded_tokens),
         with_regions(tokens.image_tokens, tokens.region_tokens),

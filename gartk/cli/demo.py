@@ -145,8 +145,8 @@ def draw_questions(assistant: RegionAssistant, out: Path) -> Tally:
 
 def draw_photo(assistant: RegionAssistant, out: Path, data: str | None) -> bool:
     """Describe regions of one real photo, where GAR-Bench lies beside the checkout."""
+    from gartk.cli.region_flags import read_rles
     from gartk.evaluation.benchmarks.files import data_root
-    from gartk.inference.specs import read_rles
     from gartk.regions import Region
     from gartk.regions.images import open_image
 
@@ -177,7 +177,7 @@ def save_picture(
     """Draw outlined, numbered regions and texts on the image, enlarged by a whole factor."""
     from PIL import Image
 
-    from gartk.inference.draw import draw_regions
+    from gartk.inference.overlay import draw_regions
     from gartk.regions import Region
 
     def enlarge(pixels: np.ndarray) -> np.ndarray:

@@ -91,7 +91,7 @@ class Described:
 
 def read_given(given: Sequence[tuple[str, str]], segmenter: Any) -> list[Any]:
     """Turn the regions of the command line into what ``Region.parse`` takes."""
-    from gartk.inference.specs import read_box, read_point, read_rles, read_scribble
+    from gartk.cli.region_flags import read_box, read_point, read_rles, read_scribble
 
     if not given:
         raise ConfigError("No region was given. Use --mask, --box, --point, --scribble or --rle.")
@@ -248,7 +248,7 @@ def draw(outcome: Described, path: str) -> None:
     """Write the picture: outlined, numbered regions and the text below."""
     from PIL import Image
 
-    from gartk.inference.draw import draw_regions
+    from gartk.inference.overlay import draw_regions
 
     texts = outcome.texts()
     captions: str | list[str] = texts if outcome.question is None else f"{outcome.question}\n{texts[0]}"

@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Examine the installation, or count what a config's model costs."""
     if args.model:
-        from gartk import account
+        from gartk import model_cost
 
-        sizes = args.sizes or account.SIZES_HW
-        cost = account.account(args.model, args.cfg_options, sizes_hw=sizes)
-        return Report(cost.as_dict(), lambda: account.show(cost, wide_console()))
+        sizes = args.sizes or model_cost.SIZES_HW
+        cost = model_cost.model_cost(args.model, args.cfg_options, sizes_hw=sizes)
+        return Report(cost.as_dict(), lambda: model_cost.show(cost, wide_console()))
     from gartk.doctor import examine, show
     from gartk.plugins import STRICT_ENV
 

@@ -53,13 +53,13 @@ def count_costs(plan: Plan) -> dict[str, RowCost]:
 
 
 def _count(plan: Plan, row: Row) -> RowCost:
-    from gartk.account import account
+    from gartk.model_cost import model_cost
 
     run = plan.runs_of(row)[0]
     base = RowCost(run.updates, run.samples)
     options = {key: value for key, value in row.options.items() if key.partition(".")[0] == "model"}
     try:
-        cost = account(row.config, options, sizes_hw=[plan.settings.image_hw])
+        cost = model_cost(row.config, options, sizes_hw=[plan.settings.image_hw])
     except (GartkError, RuntimeError) as error:
         return replace(base, problem=str(error).partition("\n")[0])
     tokens = cost.tokens[0]

@@ -26,7 +26,7 @@ SECONDS_BETWEEN_LOOKS = 10.0
 ATTEMPTS = 2
 
 
-class Watcher(Protocol):
+class RunEvents(Protocol):
     """Is told of every run, by its folder, as it happens."""
 
     def started(self, folder: Path) -> None:
@@ -45,10 +45,10 @@ class Watcher(Protocol):
 class Executor(Protocol):
     """Carries out runs, given as their folders.
 
-    An exception in the calling thread, such as Ctrl-C or one of the watcher's, ends every run that goes on.
+    An exception in the calling thread, such as Ctrl-C or one of the events's, ends every run that goes on.
     """
 
-    def run(self, folders: Sequence[Path], watcher: Watcher) -> None:
+    def run(self, folders: Sequence[Path], events: RunEvents) -> None:
         """Carry out all runs, in this order as far as there is room."""
         ...
 
@@ -102,30 +102,30 @@ class LocalExecutor:
         self._lock = threading.Lock()
         self._is_stopping = False
 
-    def run(self, folders: Sequence[Path], watcher: Watcher) -> None:
+    def run(self, folders: Sequence[Path], events: RunEvents) -> None:
         """Carry out all runs; see ``Executor``."""
         slots: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         for number in range(self.jobs):
             slots.put(self.gpus[number % len(self.gpus)] if self.gpus else None)
         with ThreadPoolExecutor(self.jobs) as pool:
-            futures = {pool.submit(self._one, folder, slots, watcher): folder for folder in folders}
+            futures = {pool.submit(self._one, folder, slots, events): folder for folder in folders}
             try:
                 while futures:
                     done, _ = wait(futures, SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
                     for future in done:
-                        watcher.ended(futures.pop(future), future.result())
+                        events.ended(futures.pop(future), future.result())
                     if not done:
-                        watcher.waiting()
+                        events.waiting()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._stop()
                 raise
 
-    def _one(self, folder: Path, slots: queue.SimpleQueue[str | None], watcher: Watcher) -> int:
+    def _one(self, folder: Path, slots: queue.SimpleQueue[str | None], events: RunEvents) -> int:
         gpu = slots.get()
         try:
             for _ in range(ATTEMPTS):
-                watcher.started(folder)
+                events.started(folder)
                 code = self._attempt(folder, gpu)
                 if code >= 0 or self._is_stopping:
                     break
@@ -208,7 +208,7 @@ class SubmititExecutor:
         except (NameError, ValueError, RuntimeError, AssertionError, TypeError) as error:
             raise ConfigError(f"submitit refuses the sweep's slurm parameters {options}: {error}") from error
 
-    def run(self, folders: Sequence[Path], watcher: Watcher) -> None:
+    def run(self, folders: Sequence[Path], events: RunEvents) -> None:
         """Submit all runs and wait for them; see ``Executor``."""
         jobs = dict(
             zip(
@@ -220,13 +220,13 @@ class SubmititExecutor:
             )
         )
         for folder in folders:
-            watcher.started(folder)
+            events.started(folder)
         try:
             while jobs:
                 for folder in [folder for folder, job in jobs.items() if job.done()]:
-                    watcher.ended(folder, _code_of(jobs.pop(folder), folder))
+                    events.ended(folder, _code_of(jobs.pop(folder), folder))
                 if jobs:
-                    watcher.waiting()
+                    events.waiting()
                     time.sleep(SECONDS_BETWEEN_LOOKS if self._executor.cluster == "slurm" else 0.1)
         except BaseException:
             for job in jobs.values():

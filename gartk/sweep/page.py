@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gartk.sweep.plan import ABSENT, differences
 from gartk.sweep.store import EVALS_FOLDER, RESULTS_FILE
-from gartk.sweep.tables import difference_sheet, published_sheet, score_sheet, unfinished
+from gartk.sweep.table_text import difference_sheet, published_sheet, score_sheet, unfinished
 
 if TYPE_CHECKING:
     from gartk.sweep.collect import RunData

@@ -12,7 +12,7 @@ from gartk.sweep.collect import Collector
 from gartk.sweep.curves import Kind, draw_curves, render
 from gartk.sweep.page import page
 from gartk.sweep.table import make_table
-from gartk.sweep.tables import csv_text, markdown
+from gartk.sweep.table_text import csv_text, markdown
 
 if TYPE_CHECKING:
     from gartk.sweep.collect import RunData

@@ -29,7 +29,7 @@ _SHOWN_LINES = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepResult:
     """How a sweep ended: the runs by state, and how many of the finished ones had been finished before."""
 
     states: dict[str, State]
@@ -49,7 +49,7 @@ def run_sweep(
     resume: bool = False,
     report: Callable[[], None] | None = None,
     say: Say = lambda text: None,
-) -> Outcome:
+) -> SweepResult:
     """Carry out every run of a plan that is not finished.
 
     A run that fails is noted and the others go on. ``report`` is called before the first run, after every
@@ -68,7 +68,7 @@ def run_sweep(
             executor.run([out / run.folder for run in todo], progress)
         if report is not None:
             report()
-        return Outcome({run.title: state_of(out / run.folder) for run in plan.runs}, before)
+        return SweepResult({run.title: state_of(out / run.folder) for run in plan.runs}, before)
 
 
 class _Progress:

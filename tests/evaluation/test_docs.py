@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gartk.evaluation.benchmarks.base import benchmark_names, build_benchmark
-from gartk.evaluation.models.drawing import MarkStyle
+from gartk.evaluation.models.marks import MarkStyle
 
 
 def test_the_table_of_benchmarks_is_complete_and_right(repo_root: Path) -> None:

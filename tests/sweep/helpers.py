@@ -9,7 +9,7 @@ from pathlib import Path
 from gartk.sweep.executors import LocalExecutor
 from gartk.sweep.plan import Plan
 from gartk.sweep.report import reporter
-from gartk.sweep.run import Outcome, run_sweep
+from gartk.sweep.run import SweepResult, run_sweep
 
 HERE = Path(__file__).parent
 FAKE = HERE / "fake_child.py"
@@ -21,7 +21,7 @@ def fake_command(seconds: float = 0.0) -> Callable[[Path], list[str]]:
 
 def sweep_with_fakes(
     plan: Plan, out: Path, *, resume: bool = False, report: bool = False
-) -> tuple[Outcome, str]:
+) -> tuple[SweepResult, str]:
     """Carry a plan out with fake runs; also gives what was said."""
     said: list[str] = []
     executor = LocalExecutor(jobs=2, command=fake_command())

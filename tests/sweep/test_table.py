@@ -17,7 +17,7 @@ from gartk.sweep.collect import Collector
 from gartk.sweep.cost import RowCost
 from gartk.sweep.plan import Plan
 from gartk.sweep.table import Table, make_table, paired_difference
-from gartk.sweep.tables import csv_text, difference_sheet, markdown, published_sheet, score_sheet
+from gartk.sweep.table_text import csv_text, difference_sheet, markdown, published_sheet, score_sheet
 from tests.sweep.fake_child import ITEMS, is_right
 from tests.sweep.helpers import sweep_with_fakes
 

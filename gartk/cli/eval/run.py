@@ -153,7 +153,7 @@ def default_folder(args: argparse.Namespace) -> Path:
 def model_of(args: argparse.Namespace) -> ModelUnderTest:
     """Build the model under test."""
     from gartk.evaluation.by_name import build_model_under_test
-    from gartk.evaluation.models.drawing import mark_style
+    from gartk.evaluation.models.marks import mark_style
     from gartk.evaluation.models.visual_prompts import VisualPrompt
 
     flags = ("base_url", "key_env", "max_side_px", "batch_size", "release_compat")

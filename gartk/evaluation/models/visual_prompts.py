@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gartk.errors import ConfigError
-from gartk.evaluation.models.drawing import Mark, MarkStyle, draw_marks
+from gartk.evaluation.models.marks import Mark, MarkStyle, draw_marks
 from gartk.evaluation.pictures import focal_crop
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gartk.errors import DataError, GartkError
 from gartk.evaluation.pictures import Picture
-from gartk.inference.draw import place_labels, region_colour
+from gartk.inference.overlay import place_labels, region_colour
 from gartk.regions.images import open_image
 from gartk.regions.masks import interior_point
 

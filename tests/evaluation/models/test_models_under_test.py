@@ -15,9 +15,9 @@ from gartk.evaluation.by_name import build_model_under_test
 from gartk.evaluation.item import Item
 from gartk.evaluation.models.base import Answer
 from gartk.evaluation.models.chat_under_test import ChatModelUnderTest
-from gartk.evaluation.models.drawing import MarkStyle, mark_style
 from gartk.evaluation.models.gartk_model import GartkModelUnderTest
 from gartk.evaluation.models.item_view import ViewReader
+from gartk.evaluation.models.marks import MarkStyle, mark_style
 from gartk.evaluation.models.transformers import TransformersChatModel
 from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.inference.api import RegionAssistant

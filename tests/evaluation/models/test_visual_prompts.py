@@ -12,8 +12,8 @@ from PIL import Image
 
 from gartk.errors import ConfigError, DataError
 from gartk.evaluation.item import Item
-from gartk.evaluation.models.drawing import PALETTE, MarkStyle
 from gartk.evaluation.models.item_view import ItemView, ViewReader
+from gartk.evaluation.models.marks import PALETTE, MarkStyle
 from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.evaluation.pictures import focal_crop
 from gartk.regions import Region

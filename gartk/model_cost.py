@@ -1,6 +1,6 @@
 """What a model costs before any weight is at hand: parameters by part, tokens by image size.
 
-``gartk doctor --model CONFIG`` prints it; ``account`` gives it as data.
+``gartk doctor --model CONFIG`` prints it; ``model_cost`` returns it as data.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TokenCount:
 
 
 @dataclass(frozen=True)
-class ModelAccount:
+class ModelCost:
     """Parts with their parameters, the vocabulary, and the tokens of some image sizes."""
 
     source: str
@@ -81,12 +81,12 @@ class ModelAccount:
         return {**asdict(self), "tokens": tokens, "parameters": self.parameters}
 
 
-def account(
+def model_cost(
     config: str | os.PathLike[str],
     cfg_options: Mapping[str, Any] | None = None,
     *,
     sizes_hw: Sequence[tuple[int, int]] = SIZES_HW,
-) -> ModelAccount:
+) -> ModelCost:
     """Count what a config's model costs, without weights and without memory for them.
 
     The model is built on torch's meta device. A base checkpoint that is not at hand is described by
@@ -107,7 +107,7 @@ def account(
         model: RegionVLM = MODELS.build(cfg.model.to_dict(), path="model")
     parts = [_count(model, name) for name in PARTS]
     rows = int(model.llm.embed_rows)
-    return ModelAccount(str(config), parts, rows, [count_tokens(model, hw) for hw in sizes_hw])
+    return ModelCost(str(config), parts, rows, [count_tokens(model, hw) for hw in sizes_hw])
 
 
 def _count(model: RegionVLM, name: str) -> PartCount:
@@ -133,8 +133,8 @@ def count_tokens(model: RegionVLM, image_hw: tuple[int, int]) -> TokenCount:
     )
 
 
-def show(cost: ModelAccount, console: Console) -> None:
-    """Print an account as two tables."""
+def show(cost: ModelCost, console: Console) -> None:
+    """Print what a model costs as two tables."""
     from gartk.doctor import table
 
     rows = [(p.part, p.type, f"{p.parameters:,}") for p in cost.parts]

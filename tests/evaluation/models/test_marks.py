@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gartk.errors import ConfigError
-from gartk.evaluation.models.drawing import (
+from gartk.evaluation.models.marks import (
     PALETTE,
     MarkStyle,
     centre_of,

@@ -1,6 +1,6 @@
 """Marks for models that take no masks: outlines, boxes and crosses of regions, each with colour and label.
 
-Everything is drawn by supervision; only where labels go is decided here (``gartk.inference.draw``).
+Everything is drawn by supervision; only where labels go is decided here (``gartk.inference.overlay``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from gartk.errors import ConfigError, did_you_mean
-from gartk.inference.draw import place_labels, region_colour
+from gartk.inference.overlay import place_labels, region_colour
 from gartk.regions.masks import interior_point, tight_box
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gartk.errors import DataError, RegionError
-from gartk.inference.draw import draw_regions, place_labels, region_colour
+from gartk.inference.overlay import draw_regions, place_labels, region_colour
 from gartk.regions import Region
 
 GREY = np.full((200, 300, 3), 128, np.uint8)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gartk.cli.region_flags import read_box, read_point, read_rles, read_scribble
 from gartk.errors import RegionError
-from gartk.inference.specs import read_box, read_point, read_rles, read_scribble
 
 RLE = {"size": [2, 2], "counts": [1, 2, 1]}
 

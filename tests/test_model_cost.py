@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gartk.account import account, show, with_regions
 from gartk.cli.main import main
 from gartk.errors import CheckpointError, ConfigError
+from gartk.model_cost import model_cost, show, with_regions
 from gartk.models.weights import read_hf_config, structure_only
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +28,7 @@ def nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_papers_row_4_has_the_published_sizes_and_token_counts() -> None:
-    cost = account(ROI)
+    cost = model_cost(ROI)
     parameters = {part.part: part.parameters for part in cost.parts}
     assert parameters["llm"] == 1_235_814_400, "Llama 3.2 1B, its head tied"
     assert parameters["prompt_encoder"] == 1024 * 14 * 14
@@ -54,32 +54,32 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_base_has_its_published_size(name: str) -> None:
-    parameters = {part.part: part.parameters for part in account(ROOT / f"configs/{name}.py").parts}
+    parameters = {part.part: part.parameters for part in model_cost(ROOT / f"configs/{name}.py").parts}
     for parts, wanted in PUBLISHED[name].items():
         assert sum(parameters[part] for part in parts.split("+")) == wanted, parts
 
 
 def test_options_count_and_other_sizes_can_be_asked() -> None:
     options = {"model.region_extractor.output_size": 8, "model.vision.max_num_tiles": 4}
-    cost = account(ROI, options, sizes_hw=[(500, 500)])
+    cost = model_cost(ROI, options, sizes_hw=[(500, 500)])
     assert [(t.grid, t.region_tokens) for t in cost.tokens] == [((2, 2), 64)]
 
 
 def test_a_row_of_crops_counts_them_by_region_and_no_image() -> None:
-    (tokens,) = account(ROOT / "configs/ablation_crop.py", sizes_hw=[(2048, 2048)]).tokens
+    (tokens,) = model_cost(ROOT / "configs/ablation_crop.py", sizes_hw=[(2048, 2048)]).tokens
     assert (tokens.grid, tokens.tiles, tokens.patches) == ((4, 4), 0, 0)
     assert [tokens.vit_tokens(n) for n in (0, 1, 3)] == [0, 256, 768]
-    (tokens,) = account(ROOT / "configs/ablation_gated_crop.py", sizes_hw=[(480, 640)]).tokens
+    (tokens,) = model_cost(ROOT / "configs/ablation_gated_crop.py", sizes_hw=[(480, 640)]).tokens
     assert tokens.tiles == 13
     assert [tokens.vit_tokens(n) for n in (1, 2)] == [3328 + 256, 2 * (3328 + 256)]
     assert tokens.llm_tokens(2) == 512
     without = {"model.region_extractor.with_mask": False}
-    (tokens,) = account(ROOT / "configs/ablation_gated_crop.py", without, sizes_hw=[(480, 640)]).tokens
+    (tokens,) = model_cost(ROOT / "configs/ablation_gated_crop.py", without, sizes_hw=[(480, 640)]).tokens
     assert tokens.vit_tokens(2) == 3328 + 2 * 256, "without masks the image is encoded once"
 
 
 def test_an_extractor_of_another_package_that_tells_no_cost_adds_none() -> None:
-    from gartk.account import count_tokens
+    from gartk.model_cost import count_tokens
     from gartk.models.extractors import RegionExtractor
     from gartk.registry import MODELS
     from gartk.testing.toy import toy_model
@@ -110,7 +110,7 @@ def test_a_model_of_random_weights_is_counted_as_it_is_built() -> None:
     from gartk.registry import MODELS
     from gartk.testing.toy import toy_model
 
-    cost = account(ROOT / "configs/tiny/ablation_no_local.py")
+    cost = model_cost(ROOT / "configs/tiny/ablation_no_local.py")
     assert {t.region_tokens for t in cost.tokens} == {0}
     assert cost.parameters < 3_000_000
     with structure_only():
@@ -123,7 +123,7 @@ def test_a_model_of_random_weights_is_counted_as_it_is_built() -> None:
 
 def test_an_unknown_checkpoint_is_an_error_here_too() -> None:
     with pytest.raises(CheckpointError, match="Download some-org/some-model"):
-        account(ROI, {"model.vision.pretrained": "some-org/some-model"})
+        model_cost(ROI, {"model.vision.pretrained": "some-org/some-model"})
 
 
 def test_published_configs_serve_structures_only() -> None:
@@ -135,11 +135,11 @@ def test_published_configs_serve_structures_only() -> None:
 
 def test_a_config_without_a_model_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="has no 'model'"):
-        account(ROOT / "configs/_base_/runtime.py")
+        model_cost(ROOT / "configs/_base_/runtime.py")
 
 
 def test_the_tables_hold_every_number() -> None:
-    cost = account(ROI)
+    cost = model_cost(ROI)
     console = Console(file=io.StringIO(), width=160)
     show(cost, console)
     assert isinstance(console.file, io.StringIO)
@@ -151,7 +151,7 @@ def test_the_tables_hold_every_number() -> None:
 def test_the_tool_prints_json_and_refuses_bad_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--model", str(ROI), "--json", "--sizes", "480x640"]) == 0
     data: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert data["parameters"] == account(ROI).parameters
+    assert data["parameters"] == model_cost(ROI).parameters
     assert [t["image_tokens"] for t in data["tokens"]] == [3328]
     assert [(t["vit_tokens"], t["llm_tokens"]) for t in data["tokens"]] == [(3328, 3328 + 256)]
     assert main(["doctor", "--model", "configs/absent.py"]) == 2

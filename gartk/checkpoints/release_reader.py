@@ -182,7 +182,6 @@ class ReleaseConfig:
                 "architecture": self.get("mllm_config.vision_config.architecture", str),
                 "model_args": dict(vision.get("model_args") or {}),
                 "max_num_tiles": max_num_tiles(folder),
-                "pool": pool,
             },
             "connector": {"type": "PerceptionLMConnector", "pool": pool},
             "llm": self._llm_cfg(tokenizer),

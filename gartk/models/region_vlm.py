@@ -108,6 +108,9 @@ class RegionVLM(Part):
                     f"model.{name} is not set. A base leaves it open; set it in the config that builds on"
                     f" it, e.g. {name}=dict(type={open_parts[name]!r})."
                 )
+        # Configs of before 0.1 state the connector's pool a second time.
+        stated_pool = vision.get("pool")
+        vision = {key: value for key, value in vision.items() if key != "pool"}
         with new_weights_as(number_type(dtype)):
             self.vision = VISION_BACKBONES.build(vision, path="model.vision")
             self.llm = LLMS.build(llm, path="model.llm")
@@ -115,6 +118,7 @@ class RegionVLM(Part):
             self.connector = CONNECTORS.build(
                 connector, path="model.connector", offer={"in_dim": self.vision.out_dim, "out_dim": width}
             )
+            self._tell_pool(stated_pool)
             site = {"embed_dim": self.vision.embed_dim, "patch_px": self.vision.patch_px}
             self.prompt_encoder = PROMPT_ENCODERS.build(
                 prompt_encoder or {}, path="model.prompt_encoder", offer=site
@@ -141,6 +145,21 @@ class RegionVLM(Part):
         }
         if device_map is not None:
             place(self, device_map)
+
+    def _tell_pool(self, stated: int | None) -> None:
+        """Let the tower's tiler cut cells as the connector pools them."""
+        pool = self.connector.pool
+        if stated not in (None, pool):
+            raise ConfigError(
+                f"model.vision.pool is {stated} and model.connector.pool is {pool}. The pool is the"
+                " connector's alone; leave model.vision.pool out."
+            )
+        try:
+            self.vision.use_pool(pool)
+        except ConfigError as error:
+            raise ConfigError(
+                f"model.connector.pool is {pool}, which does not fit the tower: {error}"
+            ) from error
 
     @property
     def device(self) -> torch.device:

@@ -56,7 +56,6 @@ def toy_vision(**changes: Any) -> dict[str, Any]:
         "architecture": _ARCHITECTURE,
         "model_args": dict(_TOWER),
         "max_num_tiles": 4,
-        "pool": 2,
         **changes,
     }
 
@@ -69,7 +68,6 @@ def toy_timm_vit(**changes: Any) -> dict[str, Any]:
         "model_args": {"embed_dim": 64, "depth": 2, "num_heads": 2},
         "tile_px": 64,
         "max_num_tiles": 4,
-        "pool": 2,
         **changes,
     }
 

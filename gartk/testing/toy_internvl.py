@@ -35,7 +35,7 @@ _SPECIAL = ("<img>", "</img>", "<IMG_CONTEXT>")
 
 def toy_internvl_vision(**changes: Any) -> dict[str, Any]:
     """Config of a tower on tiles of 56 px: 4x4 patches, 2x2 cells, at most 4 tiles and a thumbnail."""
-    return {"type": "InternVLVision", "config": dict(_TOWER), "max_num_tiles": 4, "pool": 2, **changes}
+    return {"type": "InternVLVision", "config": dict(_TOWER), "max_num_tiles": 4, **changes}
 
 
 def from_internvl_folder(folder: str | Path, **changes: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def from_internvl_folder(folder: str | Path, **changes: Any) -> dict[str, Any]:
     source = str(folder)
     return {
         "type": "RegionVLM",
-        "vision": {"type": "InternVLVision", "pretrained": source, "max_num_tiles": 4, "pool": 2},
+        "vision": {"type": "InternVLVision", "pretrained": source, "max_num_tiles": 4},
         "connector": {"type": "InternVLConnector", "pretrained": source, "pool": 2},
         "llm": {
             "type": "CausalLM",

@@ -181,7 +181,7 @@ def test_a_tower_that_merges_patches_is_a_config_error_when_it_runs() -> None:
 
 def test_a_tile_that_holds_no_whole_cells_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="tile_px 48 is not a multiple of patch_px \\* pool = 32"):
-        build(tile_px=48)
+        build(tile_px=48).use_pool(2)
 
 
 def test_attention_is_chosen_by_config_and_changes_no_result() -> None:

@@ -33,8 +33,8 @@ def test_a_grid_runs_every_row_with_every_combination(plan_of) -> None:
 
 
 def test_paths_that_end_alike_are_named_in_full(plan_of) -> None:
-    plan = plan_of("4", grid={"model.vision.pool": [2], "model.connector.pool": [2]})
-    assert plan.rows[0].name == "4/model.vision.pool=2,model.connector.pool=2"
+    plan = plan_of("4", grid={"model.vision.attention": ["sdpa"], "model.llm.attention": ["sdpa"]})
+    assert plan.rows[0].name == "4/model.vision.attention=sdpa,model.llm.attention=sdpa"
 
 
 def test_options_win_in_the_stated_order(write_sweep) -> None:

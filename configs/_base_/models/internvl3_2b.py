@@ -4,7 +4,7 @@
 # No system message: the chat template of the "-hf" checkpoints has none.
 model = dict(
     type="RegionVLM",
-    vision=dict(type="InternVLVision", pretrained="OpenGVLab/InternVL3-2B-hf", max_num_tiles=16, pool=2),
+    vision=dict(type="InternVLVision", pretrained="OpenGVLab/InternVL3-2B-hf", max_num_tiles=16),
     connector=dict(type="InternVLConnector", pretrained="OpenGVLab/InternVL3-2B-hf", pool=2),
     llm=dict(
         type="CausalLM",

@@ -2,7 +2,7 @@
 # `pretrained` is a hub id or a local folder; each part may be replaced on its own.
 model = dict(
     type="RegionVLM",
-    vision=dict(type="PerceptionLMVision", pretrained="facebook/Perception-LM-8B", max_num_tiles=16, pool=2),
+    vision=dict(type="PerceptionLMVision", pretrained="facebook/Perception-LM-8B", max_num_tiles=16),
     connector=dict(type="PerceptionLMConnector", pretrained="facebook/Perception-LM-8B", pool=2),
     llm=dict(
         type="CausalLM",

@@ -11,7 +11,6 @@ model = dict(
         model="vit_large_patch14_clip_quickgelu_336.openai",
         pretrained_file="timm/vit_large_patch14_clip_336.openai/model.safetensors",
         max_num_tiles=16,
-        pool=2,
     ),
     connector=dict(type="MLPConnector", pool=2),
     llm=dict(

@@ -10,7 +10,6 @@ model = dict(
             init_values=1.0, global_pool=''),
         positions='sincos',
         max_num_tiles=1,
-        pool=2,
         thumbnail='tiled'),
     connector=dict(type='PerceptionLMConnector', pool=2),
     llm=dict(

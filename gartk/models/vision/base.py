@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gartk.errors import ConfigError
@@ -27,20 +28,37 @@ class VisionBackbone(Part):
     Patches of a batch are packed: image by image, tile by tile (the thumbnail in its place), in raster
     order within a tile, so that images whose tiles differ in size go together.
 
-    Attributes: ``tiler`` cuts images for it; ``embed_dim`` is the width at the prompt site,
-    ``out_dim`` that of its output; ``patch_order`` the order in
-    which the patches of a tile leave its patch embedding; ``num_heads`` the attention heads of its layers,
-    None where it does not tell; ``recomputes`` whether the activations of its layers are recomputed in
-    the backward pass.
+    Attributes: ``embed_dim`` is the width at the prompt site, ``out_dim`` that of its output;
+    ``patch_order`` the order in which the patches of a tile leave its patch embedding; ``num_heads`` the
+    attention heads of its layers, None where it does not tell; ``recomputes`` whether the activations of
+    its layers are recomputed in the backward pass.
     """
 
     patch_order: ClassVar[Literal["raster", "merge_block"]] = "raster"
-    tiler: Tiler
     embed_dim: int
     out_dim: int
     patch_px: int
     num_heads: int | None = None
     recomputes: bool = False
+
+    @cached_property
+    def tiler(self) -> Tiler:
+        """Cuts images for the tower; of a tower on its own, into cells of 2x2 patches."""
+        return self.make_tiler(2)
+
+    def use_pool(self, pool: int) -> None:
+        """Cut images into cells of ``pool`` x ``pool`` patches from now on, as the connector joins them.
+
+        Raises: ConfigError if the tower has no such cells.
+        """
+        self.tiler = self.make_tiler(pool)
+
+    @abstractmethod
+    def make_tiler(self, pool: int) -> Tiler:
+        """Return the tiler that cuts images for the tower into cells of ``pool`` x ``pool`` patches.
+
+        Raises: ConfigError if the tower has no such cells.
+        """
 
     @abstractmethod
     def prompt_site(self) -> nn.Module:

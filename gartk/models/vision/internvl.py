@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gartk.structures import TileGrid
+    from gartk.tilers import Tiler
 
 WEIGHT_PREFIXES = ("model.vision_tower.", "vision_tower.")
 
@@ -34,8 +35,7 @@ class InternVLVision(VisionBackbone):
 
     Either ``pretrained`` names an InternVL checkpoint in the layout of transformers (local folder or hub
     id, ``OpenGVLab/InternVL3-2B-hf``), or ``config`` holds arguments of InternVLVisionConfig for a tower
-    with random weights. ``pool`` is that of the connector behind it; it only tells the tiler how large a
-    cell is. ``lora`` holds arguments of peft's LoraConfig.
+    with random weights. ``lora`` holds arguments of peft's LoraConfig.
 
     Shapes: pixels: B tensors (T_b, 3, tile, tile) -> packed patches (N, embed_dim); the class token is
     dropped.
@@ -48,7 +48,6 @@ class InternVLVision(VisionBackbone):
         pretrained: str | None = None,
         config: dict[str, Any] | None = None,
         max_num_tiles: int = 12,
-        pool: int = 2,
         attention: str = "sdpa",
         gradient_checkpointing: bool = False,
         lora: dict[str, Any] | None = None,
@@ -73,15 +72,16 @@ class InternVLVision(VisionBackbone):
         self.embed_dim = self.out_dim = int(self.tower.config.hidden_size)
         self.num_heads = int(self.tower.config.num_attention_heads)
         self.patch_px = int(embeddings.patch_size[0])
-        self.tiler = TILERS.build(
-            {
-                "type": "InternVLTiler",
-                "tile_px": int(embeddings.image_size[0]),
-                "max_num_tiles": max_num_tiles,
-                "patch_px": self.patch_px,
-                "pool": pool,
-            }
-        )
+        self._tiler_cfg = {
+            "type": "InternVLTiler",
+            "tile_px": int(embeddings.image_size[0]),
+            "max_num_tiles": max_num_tiles,
+            "patch_px": self.patch_px,
+        }
+
+    def make_tiler(self, pool: int) -> Tiler:
+        """Return the tiler of this tower."""
+        return TILERS.build({**self._tiler_cfg, "pool": pool})
 
     def prompt_site(self) -> nn.Module:
         """The tower's patch embedding, before class token and positions."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gartk.structures import TileGrid
+    from gartk.tilers import Tiler
 
 WEIGHT_PREFIXES = ("model.vision_tower.", "mllm.model.vision_tower.", "vision_tower.")
 
@@ -29,8 +30,7 @@ class PerceptionLMVision(VisionBackbone):
 
     Either ``pretrained`` names a PerceptionLM checkpoint (local folder or hub id), or
     ``architecture`` and ``model_args`` describe a tower with random weights, whose position embedding
-    starts "random" or as "sincos" (see ``start_positions``). ``pool`` is the
-    pooling of the connector behind it; it only tells the tiler how large a cell is. ``thumbnail`` is
+    starts "random" or as "sincos" (see ``start_positions``). ``thumbnail`` is
     that of AnyResTiler; ``lora`` holds arguments of peft's LoraConfig.
 
     Shapes: pixels: B tensors (T_b, 3, tile, tile) -> packed patches (N, embed_dim); the class token is
@@ -46,7 +46,6 @@ class PerceptionLMVision(VisionBackbone):
         model_args: dict[str, Any] | None = None,
         positions: str = "random",
         max_num_tiles: int = 16,
-        pool: int = 2,
         thumbnail: str = "always",
         attention: str = "sdpa",
         gradient_checkpointing: bool = False,
@@ -71,16 +70,17 @@ class PerceptionLMVision(VisionBackbone):
         self.num_heads = int(vit.blocks[0].attn.num_heads)
         self.patch_px = int(vit.patch_embed.patch_size[0])
         tile_px = int(vit.patch_embed.img_size[0])
-        self.tiler = TILERS.build(
-            {
-                "type": "AnyResTiler",
-                "tile_px": tile_px,
-                "max_num_tiles": max_num_tiles,
-                "patch_px": self.patch_px,
-                "pool": pool,
-                "thumbnail": thumbnail,
-            }
-        )
+        self._tiler_cfg = {
+            "type": "AnyResTiler",
+            "tile_px": tile_px,
+            "max_num_tiles": max_num_tiles,
+            "patch_px": self.patch_px,
+            "thumbnail": thumbnail,
+        }
+
+    def make_tiler(self, pool: int) -> Tiler:
+        """Return the tiler of this tower."""
+        return TILERS.build({**self._tiler_cfg, "pool": pool})
 
     def prompt_site(self) -> nn.Module:
         """The timm tower's patch embedding."""

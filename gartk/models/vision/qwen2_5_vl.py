@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.structures import TileGrid
+    from gartk.tilers import Tiler
 
 WEIGHT_PREFIXES = ("model.visual.", "visual.")
 BLOCK = 2
@@ -79,16 +80,22 @@ class Qwen2_5_VLVision(VisionBackbone):
         self.num_heads = int(settings.num_heads)
         self.patch_px = int(settings.patch_size)
         self._frames = int(settings.temporal_patch_size)
-        self.tiler = TILERS.build(
-            {
-                "type": "NativeTiler",
-                "min_pixels": min_pixels,
-                "max_pixels": max_pixels,
-                "crop_px": crop_px,
-                "patch_px": self.patch_px,
-                "pool": BLOCK,
-            }
-        )
+        self._tiler_cfg = {
+            "type": "NativeTiler",
+            "min_pixels": min_pixels,
+            "max_pixels": max_pixels,
+            "crop_px": crop_px,
+            "patch_px": self.patch_px,
+        }
+
+    def make_tiler(self, pool: int) -> Tiler:
+        """Return the tiler of this tower."""
+        if pool != BLOCK:
+            raise ConfigError(
+                f"Qwen2_5_VLVision orders its patches in blocks of {BLOCK}x{BLOCK}: the pool is {BLOCK},"
+                f" not {pool}."
+            )
+        return TILERS.build({**self._tiler_cfg, "pool": pool})
 
     def prompt_site(self) -> nn.Module:
         """The tower's patch embedding."""

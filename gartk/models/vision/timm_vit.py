@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gartk.structures import TileGrid
+    from gartk.tilers import Tiler
 
 # What timm puts behind the patches: pooling and classifier, which no tower of ours has.
 HEADS = ("head.", "head_dist.", "attn_pool.", "fc_norm.", "pre_logits.")
@@ -36,7 +37,7 @@ class TimmViT(VisionBackbone):
     safetensors file, or ``org/name/file.safetensors`` as ``pretrained`` of other parts finds it.
     ``tile_px`` is the side of a tile, the model's own where not given; the position embeddings of a file
     are resampled to it. ``mean`` and ``std`` are those that timm lists for the model unless given.
-    ``pool`` and ``thumbnail`` are those of AnyResTiler; ``lora`` holds arguments of peft's LoraConfig.
+    ``thumbnail`` is that of AnyResTiler; ``lora`` holds arguments of peft's LoraConfig.
 
     Shapes: pixels: B tensors (T_b, 3, tile, tile) -> packed patches (N, embed_dim), after the last norm;
     class and register tokens are dropped.
@@ -52,7 +53,6 @@ class TimmViT(VisionBackbone):
         model_args: dict[str, Any] | None = None,
         tile_px: int | None = None,
         max_num_tiles: int = 16,
-        pool: int = 2,
         thumbnail: str = "always",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
@@ -81,17 +81,18 @@ class TimmViT(VisionBackbone):
             "std": [float(v) for v in std or listed["std"]],
         }
         self._tile_px = _square(vit.patch_embed.img_size or tile_px, "images", model)
-        self.tiler = TILERS.build(
-            {
-                "type": "AnyResTiler",
-                "tile_px": self._tile_px,
-                "max_num_tiles": max_num_tiles,
-                "patch_px": self.patch_px,
-                "pool": pool,
-                "thumbnail": thumbnail,
-                **self._normalisation,
-            }
-        )
+        self._tiler_cfg = {
+            "type": "AnyResTiler",
+            "tile_px": self._tile_px,
+            "max_num_tiles": max_num_tiles,
+            "patch_px": self.patch_px,
+            "thumbnail": thumbnail,
+            **self._normalisation,
+        }
+
+    def make_tiler(self, pool: int) -> Tiler:
+        """Return the tiler of this tower."""
+        return TILERS.build({**self._tiler_cfg, "pool": pool})
 
     def prompt_site(self) -> nn.Module:
         """The patch embedding."""

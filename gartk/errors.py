@@ -36,7 +36,7 @@ class EndpointError(GartkError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give the sentence that names near matches and the known names, for error texts."""
+    """Return the sentence that names near matches and the known names, for error texts."""
     names = sorted(known)
     lower = {n.lower(): n for n in names}
     near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]

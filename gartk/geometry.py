@@ -83,7 +83,7 @@ def _crop_span(low: float, high: float, size: int, rule: CropRule) -> tuple[int,
 
 
 def norm_to_crop(coords_norm: Tensor, crop_norm: Tensor) -> Tensor:
-    """Give boxes or points of an image as boxes or points of a crop of it.
+    """Return boxes or points of an image as boxes or points of a crop of it.
 
     Shapes: coords_norm (..., 4) xyxy, or (..., 3) of x, y, label, which stays; crop_norm (4,) xyxy.
     Units: in 0..1 of the image; out 0..1 of the crop where it holds them, else below 0 or above 1.
@@ -144,7 +144,7 @@ def merge_tiles(tiles: Tensor, grid: TileGrid) -> Tensor:
 
 
 def mask_coverage(tile_masks: Tensor, grid: TileGrid) -> Tensor:
-    """Tell how much of each feature cell every mask covers.
+    """Return how much of each feature cell every mask covers.
 
     Shapes: tile_masks (R, num_tiles, h, w) bool; returns (R, H, W) float32 in 0..1 on the map.
     """

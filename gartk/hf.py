@@ -123,7 +123,7 @@ class GartkForConditionalGeneration(PreTrainedModel):
         )
 
     def forward(self, batch: Batch) -> CausalLMOutput:
-        """Give the logits of every position, and the loss where the batch has labels."""
+        """Return the logits of every position, and the loss where the batch has labels."""
         logits = self.region_vlm(batch)
         labelled = bool((batch.labels[:, 1:] != IGNORE).any(1).all())
         loss = self.region_vlm.loss(batch)["loss"] if labelled else None
@@ -134,7 +134,7 @@ class GartkForConditionalGeneration(PreTrainedModel):
         return self.region_vlm.generate(batch, **options)
 
     def assistant(self) -> RegionAssistant:
-        """Give the object that describes regions and answers questions about them."""
+        """Return the object that describes regions and answers questions about them."""
         return RegionAssistant(self.region_vlm, origin=str(self.config.name_or_path))
 
     def train(self, mode: bool = True) -> GartkForConditionalGeneration:

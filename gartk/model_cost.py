@@ -34,7 +34,7 @@ class PartCount:
 class TokenCount:
     """What an image of one size costs, and each region on it.
 
-    ``grid`` is rows x columns of tiles; ``tiles`` and ``patches`` are none where nobody looks at the whole
+    ``grid`` is rows x columns of tiles; ``tiles`` and ``patches`` are none where no part reads the whole
     image. ``encoded_tokens`` and ``region_encoded_tokens`` are what the tower encodes for the image and
     for each region, ``image_tokens`` and ``region_tokens`` what the language model reads.
 

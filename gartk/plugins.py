@@ -225,7 +225,7 @@ def _installed() -> tuple[list[Any], list[PluginReport]]:
 
 
 def tolerate_unreadable_distributions() -> None:
-    """Let a distribution whose metadata is not UTF-8 count as one without metadata, in this process.
+    """Treat a distribution whose metadata is not UTF-8 as one without metadata, in this process.
 
     torch and others go through the entry points of all that is installed as they are imported, and one such
     file stops them. For processes of gartk's own commands; what is passed over, ``plugin_reports`` names.

@@ -202,7 +202,7 @@ class EncodedSample:
     (thumbnail included, in tile order) of the pairs on each image; boxes_norm (K, 4); points: K tensors
     (P, 3) of x_norm, y_norm, label (1 inside, 0 outside); image_index, prompt_index (K,) int64, image and
     region of each pair, region by region and images in order; crops: K of them, for extractors that need
-    crops. Where nobody looks at whole images, T is 0.
+    crops. Where no part reads whole images, T is 0.
     """
 
     pixels: list[Tensor]
@@ -251,7 +251,7 @@ class Batch:
     """A collated batch of B samples with I images, flat, sample by sample.
 
     Shapes: pixels: I tensors (T_i, 3, h_i, w_i), whose tiles may differ in size, T_i being 0 where
-    nobody looks at whole images; grids: I entries; input_ids, labels, attention_mask (B, L); crops:
+    no part reads whole images; grids: I entries; input_ids, labels, attention_mask (B, L); crops:
     those of all K pairs, for extractors that need crops; image_rows (I,) int64, ascending: the row that
     each image belongs to (image i to row i unless given). Rows are padded on the side that the collate
     function was asked for.

@@ -108,7 +108,7 @@ def _check_names(state: dict[str, Tensor]) -> None:
 
 
 def _three_planes(kernel: Tensor) -> Tensor:
-    """Give a mask kernel the three channels of the release; the same function exactly."""
+    """Spread a mask kernel over the three channels of the release; the same function exactly."""
     if kernel.shape[1] == MASK_PLANES:
         return kernel
     return torch.cat([kernel, kernel.new_zeros((len(kernel), MASK_PLANES - 1, *kernel.shape[2:]))], 1)
@@ -133,7 +133,7 @@ def _still_true(content: Content) -> Path | None:
 
 
 def _add_no_prompt(state: dict[str, Tensor], tokenizer: PreTrainedTokenizerBase, prompts: Any) -> None:
-    """Give the background of the id picture its token, which has to follow the prompts.
+    """Append the token of the background of the id picture, which has to follow the prompts.
 
     Raises: CheckpointError if the prompts are not consecutive, or another token follows them.
     """
@@ -196,7 +196,7 @@ def _config(model: RegionVLM, tied: bool, state: dict[str, Tensor]) -> dict[str,
 
 
 def _old_rope(text: dict[str, Any]) -> dict[str, Any]:
-    """Name the rotary settings as the release's transformers (4.x) reads them."""
+    """Return the rotary settings as the release's transformers (4.x) reads them."""
     rope = dict(text.pop("rope_parameters", None) or {})
     if "rope_theta" in rope:
         text["rope_theta"] = rope.pop("rope_theta")

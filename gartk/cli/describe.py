@@ -124,7 +124,7 @@ def choose_segmenter(args: argparse.Namespace) -> Any:
 
 def run(args: argparse.Namespace) -> Report:
     """Read, load, answer and draw."""
-    from gartk.inference.requests import read_regions
+    from gartk.inference.questions import read_regions
     from gartk.regions.images import open_image
 
     check_out(args.out)
@@ -164,7 +164,7 @@ def load_assistant(args: argparse.Namespace) -> RegionAssistant:
 
 
 def image_facts(name: str, image: np.ndarray, assistant: RegionAssistant) -> dict[str, Any]:
-    """Say how large the image is and how the model sees it."""
+    """Return how large the image is and how the model sees it, in words."""
     grid = assistant.model.vision.tiler.grid((image.shape[0], image.shape[1]))
     return {
         "image": name,
@@ -183,7 +183,7 @@ def image_facts(name: str, image: np.ndarray, assistant: RegionAssistant) -> dic
 
 
 def region_facts(region: Region) -> dict[str, Any]:
-    """Say what a region is."""
+    """Return what a region is, in words."""
     return {
         "kind": region.kind,
         "box": [round(v, 2) for v in region.box_px],

@@ -1,4 +1,4 @@
-"""Say what is installed here, and what is wrong.
+"""Report what is installed here, and what is wrong.
 
     gartk doctor                       versions, RoI backends and their parity, plugins, registered names
     gartk doctor --model CONFIG        count a config's parameters by part, and tokens by image size

@@ -44,7 +44,7 @@ class _Completion(argparse.Action):
 
 
 def _complete_files(parser: argparse.ArgumentParser, files: Any) -> None:
-    """Let the arguments that name files or folders be completed with them."""
+    """Mark the arguments that name files or folders, so that shells complete them."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

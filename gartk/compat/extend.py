@@ -17,7 +17,7 @@ _LOG = logging.getLogger("gartk")
 
 
 def extend_prompts(model: RegionVLM | RegionAssistant, count: int) -> PromptExtension:
-    """Let a model name ``count`` more regions at once, and say so in the log.
+    """Extend a model by ``count`` prompts, so that it can name more regions at once; it is logged.
 
     The new ``<Prompt i>`` start as the mean of the known ones, in the embedding and in a head of its own;
     their placeholders are reserved tokens where the tokenizer has some. The vocabulary only ever grows.

@@ -32,7 +32,7 @@ class ConcatDataset(RegionDataset):
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> Sample:
-        """Give sample ``index`` of all parts together. Raises: IndexError outside the range."""
+        """Return sample ``index`` of all parts together. Raises: IndexError outside the range."""
         if not 0 <= index < len(self):
             raise IndexError(f"ConcatDataset index {index} is outside 0..{len(self) - 1}.")
         part = int(np.searchsorted(self._ends, index, side="right"))
@@ -81,7 +81,7 @@ class InterleavedDataset(RegionDataset):
         return rounds * len(self._round) + rest
 
     def __getitem__(self, index: int) -> Sample:
-        """Give sample ``index``. Raises: IndexError outside the range."""
+        """Return sample ``index``. Raises: IndexError outside the range."""
         if not 0 <= index < len(self):
             raise IndexError(f"InterleavedDataset index {index} is outside 0..{len(self) - 1}.")
         rounds, place = divmod(index, len(self._round))

@@ -41,12 +41,12 @@ class PromptTemplate:
 
 
 def names_prompts(text: str) -> bool:
-    """Tell whether a text names any ``<Prompt i>``."""
+    """Return whether a text names any ``<Prompt i>``."""
     return _PROMPT.search(text) is not None
 
 
 def unknown_prompts(text: str, num_regions: int) -> list[str]:
-    """Name the ``<Prompt i>`` in a text that no region stands for."""
+    """Return the ``<Prompt i>`` in a text that no region stands for."""
     return [m.group(0) for m in _PROMPT.finditer(text) if int(m.group(1)) >= num_regions]
 
 

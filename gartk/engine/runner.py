@@ -49,7 +49,7 @@ class TrainRunner(Runner):
         super().__init__(**kwargs)
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
-        """Say in a line what matters; MMEngine prints a page and runs nvcc and gcc for it."""
+        """Log in a line what matters; MMEngine prints a page and runs nvcc and gcc for it."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
         self.logger.info(
             f"torch {torch.__version__} on {self.world_size} x {name}, "
@@ -75,7 +75,7 @@ class TrainRunner(Runner):
         return model
 
     def get_hooks_info(self) -> str:
-        """Name the hooks in order of their calls; MMEngine lists them once per stage."""
+        """Return the hooks in order of their calls; MMEngine lists them once per stage."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:

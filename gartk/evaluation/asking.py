@@ -38,7 +38,7 @@ def ask(
     retry_missing: bool = False,
     progress: Progress | None = None,
 ) -> list[Item]:
-    """Let a model answer the items that the journal has no answer of; return all items with predictions.
+    """Ask a model about the items without an answer in the journal; return all items with predictions.
 
     An item whose image is not there is not asked. An answer counts only for the prompt that it was given
     to. With ``retry_missing`` items without an answer are asked again.
@@ -100,7 +100,7 @@ def judge_items(
     retry_missing: bool = False,
     progress: Progress | None = None,
 ) -> list[Item]:
-    """Let a judge judge what the journal has no verdict of; return the items with replies.
+    """Ask a judge about the items without a verdict in the journal; return all items with replies.
 
     A verdict counts only for the prediction that it was given about. What the benchmark shows the judge
     besides the items themselves comes after them.

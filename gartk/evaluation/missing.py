@@ -65,7 +65,7 @@ class Missing:
         return cls(**{name: counts[name] for name in cls.__dataclass_fields__})
 
     def lines(self) -> list[str]:
-        """Say it for people."""
+        """Return the counts as lines to read."""
         share = 100 * self.answers / max(self.total, 1)
         said = [f"missing answers: {self.answers}/{self.total} = {share:.1f} %"]
         if self.no_image:

@@ -58,7 +58,7 @@ class Selection:
         return rotated(benchmark, chosen) if self.circular else chosen
 
     def describe(self, benchmark: Benchmark, chosen: Sequence[Item]) -> str:
-        """Say how much of the benchmark the chosen items are."""
+        """Return how much of the benchmark the chosen items are, in words."""
         count = len({item.extra["circular_id"] if self.circular else (item.task, item.id) for item in chosen})
         if count == benchmark.size:
             return f"all {benchmark.size} items"

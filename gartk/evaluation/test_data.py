@@ -74,7 +74,7 @@ def answer_items(
     *,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Item]:
-    """Let a model answer items, greedily; return them with predictions and scores, in order.
+    """Ask a model about items, greedily; return them with predictions and scores, in order.
 
     ``extra`` also holds the number of regions and tokens, whether the reply ended, and its seconds.
 
@@ -123,7 +123,7 @@ def print_results(benchmark: Benchmark, results: Results, console: Any) -> None:
 def describe_run(
     test_data: Mapping[str, Any], *, config: str, checkpoint: str, device: str
 ) -> dict[str, Any]:
-    """Say what was run, for a results file: config, checkpoint, test data, device and versions."""
+    """Return what was run, for a results file: config, checkpoint, test data, device and versions."""
     from importlib_metadata import version
 
     from gartk import __version__

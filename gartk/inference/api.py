@@ -10,7 +10,7 @@ from gartk.data.prompting import unknown_prompts
 from gartk.errors import DataError
 from gartk.inference.batching import answer_samples, sampling_options
 from gartk.inference.loading import load_any
-from gartk.inference.requests import Request, is_many, read_all_targets, read_question, read_requests
+from gartk.inference.questions import Request, is_many, read_all_targets, read_question, read_requests
 from gartk.inference.streaming import stream_reply
 from gartk.structures import Answer
 

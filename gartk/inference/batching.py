@@ -72,7 +72,7 @@ class TiledOnce(Tiler):
 def in_evaluation_mode(model: RegionVLM) -> RegionVLM:
     """Return the model, or while it trains a twin in evaluation mode that shares its weights.
 
-    So the mode belongs to a call: nobody who trains or asks the model at the same time sees a change.
+    So the mode belongs to a call: other threads that train or ask the model see no change.
     """
     if not any(module.training for module in model.modules()):
         return model
@@ -157,7 +157,7 @@ def answer_samples(
     options: Mapping[str, Any] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Sample, Reply]]:
-    """Let a model answer the last question of every sample; give samples with replies, in order.
+    """Ask a model the last question of every sample; yield samples with replies, in order.
 
     What the assistant says after that question is left out, so a sample may carry its reference.
     Samples are read and encoded in windows of 16 batches, and sorted by length within each; those of

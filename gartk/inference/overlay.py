@@ -45,7 +45,7 @@ _MIN_TEXT_PX = 12
 
 
 def region_colour(index: int) -> Colour:
-    """Give the colour of region ``index``: the same in every picture, different from the others.
+    """Return the colour of region ``index``: the same in every picture, different from the others.
 
     Units: RGB, 0..255.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Cancelled(StoppingCriteria):
-    """Stops generation once nobody reads it any more."""
+    """Stops generation once its reader has gone."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -34,7 +34,7 @@ class _Cancelled(StoppingCriteria):
 
 
 class _Streamer(TextIteratorStreamer):
-    """Gives what ``CausalLM.decode`` keeps: prompts stay, also as special tokens, markup goes."""
+    """Streams what ``CausalLM.decode`` keeps: prompts stay, also as special tokens, markup goes."""
 
     def __init__(self, llm: LanguageModel) -> None:
         super().__init__(llm.tokenizer, skip_special_tokens=False)

@@ -158,7 +158,7 @@ def build_network(create: Callable[..., Any], config: Any, attention: str) -> An
 
 
 def forget_lengths(network: nn.Module) -> None:
-    """Let rotary positions that stretch with the text depend on the text of the call alone.
+    """Make rotary positions that stretch with the text depend on the text of the call alone.
 
     In transformers they remember the longest text so far in the module, where the next call, or one in
     another thread, would find it.

@@ -251,7 +251,7 @@ class RegionVLM(Part):
         return Inputs(embeddings, batch.attention_mask, positions)
 
     def _local_tokens(self, batch: Batch, maps: list[FeatureMap]) -> Tensor:
-        """Let the extractor give the tokens of all regions: (K, num_tokens, D)."""
+        """Return the extractor's tokens of all regions: (K, num_tokens, D)."""
         regions = self._regions_on_maps(batch)
         views: tuple[Views, ...] = ()
         if not self._needs <= {"map"}:
@@ -267,11 +267,11 @@ class RegionVLM(Part):
         return batch.regions
 
     def forward(self, batch: Batch) -> Tensor:
-        """Give the logits of every position: (B, L, V)."""
+        """Return the logits of every position: (B, L, V)."""
         return self.llm.head(self.llm.hidden(*self.inputs(batch)))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Give the training loss and the share of label tokens that are predicted right.
+        """Return the training loss and the share of label tokens that are predicted right.
 
         The loss is the mean over samples of each sample's mean over its label tokens, so a batch
         gives the mean of its samples' own losses however they are grouped. Logits are computed

@@ -126,7 +126,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def has_weights(pretrained: str, prefixes: Sequence[str]) -> bool:
-    """Tell whether a base checkpoint has any weight under any of the prefixes."""
+    """Return whether a base checkpoint has any weight under any of the prefixes."""
     keys = [key for file in weight_files(resolve_pretrained(pretrained)) for key in _keys(file)]
     return any(key.startswith(tuple(prefixes)) for key in keys)
 

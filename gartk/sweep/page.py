@@ -46,7 +46,7 @@ def compared_with(plan: Plan) -> Row:
 
 
 def row_cards(plan: Plan, data: Mapping[str, Sequence[RunData]]) -> list[RowCard]:
-    """Say of every row how its config differs and where its results lie."""
+    """Return for every row how its config differs and where its results lie."""
     base = plan.runs_of(compared_with(plan))[0].config.to_dict()
     cards = []
     for row in plan.rows:

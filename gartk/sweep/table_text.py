@@ -110,7 +110,7 @@ def difference_text(difference: Difference | None) -> str:
 
 
 def unfinished(data: Sequence[RunData]) -> list[tuple[str, tuple[str, ...]]]:
-    """Name the runs that are not finished, each with how far it is and, if it failed, its log's end."""
+    """Return the runs that are not finished, each with how far it is and, if it failed, its log's end."""
     found = []
     for run in data:
         if run.state == "finished":

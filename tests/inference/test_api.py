@@ -19,7 +19,7 @@ from gartk.data.prompting import DESCRIBE_QUESTION
 from gartk.errors import CheckpointError, ConfigError, DataError, RegionError
 from gartk.inference.api import RegionAssistant
 from gartk.inference.batching import answer_samples, sampling_options
-from gartk.inference.requests import QuestionWarning
+from gartk.inference.questions import QuestionWarning
 from gartk.models.region_vlm import RegionVLM
 from gartk.regions import Region
 from gartk.registry import MODELS

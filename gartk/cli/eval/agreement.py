@@ -1,4 +1,4 @@
-"""Say how far judges agree.
+"""Report how far judges agree.
 
     gartk eval agreement gar-cap --judged GPT-4o GAR-1B simple_eval.json detailed_eval.json --judged o3 ...
 

@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> Report:
 
 
 def settings_of(args: argparse.Namespace) -> RunSettings:
-    """Say what is run."""
+    """Return the settings of the run."""
     from gartk.evaluation.run import RunSettings, Selection
 
     return RunSettings(
@@ -144,7 +144,7 @@ def settings_of(args: argparse.Namespace) -> RunSettings:
 
 
 def default_folder(args: argparse.Namespace) -> Path:
-    """Name the folder of a run by its benchmark and model."""
+    """Return the folder of a run, named by its benchmark and model."""
     name = args.model or f"replay-{Path(args.records[0]).stem}"
     slug = "".join(char if char.isalnum() or char in "-._" else "-" for char in name).strip("-.")
     return Path("runs") / "eval" / args.benchmark / (slug or "model")

@@ -1,4 +1,4 @@
-"""Say how scores vary on parts of a benchmark.
+"""Report how scores vary on parts of a benchmark.
 
     gartk eval stability gar-vqa --records GAR-1B gar_1b_vqa.json --records GAR-8B gar_8b_vqa.json --parts 2 4
 

@@ -298,7 +298,7 @@ def _plan_turns(
 def _number(
     plans: Sequence[Plan], objects: list[int], rng: np.random.Generator, slot: int | None
 ) -> dict[int, int]:
-    """Give prompt numbers at random; a slot then moves the answer among the candidates it stands with."""
+    """Assign prompt numbers at random; a slot then moves the answer among the candidates it stands with."""
     order = rng.permutation(len(objects)).tolist()
     numbers = {obj: order[i] for i, obj in enumerate(objects)}
     plan = plans[0]

@@ -33,7 +33,7 @@ Point = tuple[float, float]
 
 
 def sentence(subject: str, relation: str, other: str) -> str:
-    """Say that a relation holds, without the full stop: ``<Prompt0> is left of <Prompt1>``."""
+    """Return a relation as a sentence without its full stop: ``<Prompt0> is left of <Prompt1>``."""
     return f"{subject} is {relation} {other}"
 
 

@@ -158,7 +158,7 @@ class DLCBenchmark(JudgedCaptions):
         }
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """Say how many recorded choices are not what the reply says."""
+        """Return how many recorded choices are not what the reply says."""
         count = report.get("conflicts")
         return [f"{count} recorded choices are not what the reply says; the reply counts"] if count else []
 
@@ -186,7 +186,7 @@ class DLCBenchmark(JudgedCaptions):
         return asked
 
     def question_keys(self, item: Item) -> list[Hashable]:
-        """Tell questions apart by their part and, beyond the first, their options."""
+        """Return the key of a question: its part and, beyond the first, their options."""
         return [
             (part, tuple(_option_texts(question)) if part != RECOGNITION else ())
             for part in PARTS
@@ -405,7 +405,7 @@ def _at(letter: str, labels: str) -> int | None:
 
 
 def _merge(item: Item, annotated: Item) -> Item:
-    """Give an item all the questions of its region, in the record's order and then the absent ones."""
+    """Return an item with all the questions of its region, in the record's order and then the absent ones."""
     parts: dict[str, list[Any]] = {}
     replies: list[str | None] = []
     for part in PARTS:

@@ -97,7 +97,7 @@ class RatedCaptions(JudgedCaptions):
         return float(said[1])
 
     def judge_by_rules(self, item: Item) -> list[str]:
-        """Give the reference 10, and the answer 1 to 10 by the share of common words."""
+        """Rate the reference 10, and the answer 1 to 10 by the share of common words."""
         said, wanted = set(words_of(item.prediction or "")), set(words_of(item.reference))
         share = len(said & wanted) / len(said | wanted) if said | wanted else 0.0
         rating = int(LOWEST) + round((int(HIGHEST) - int(LOWEST)) * share)

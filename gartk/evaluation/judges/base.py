@@ -21,7 +21,7 @@ OnItem = Callable[[Item], None]
 
 
 class Judge(ABC):
-    """Gives items back with replies about their predictions.
+    """Returns items with replies about their predictions.
 
     Of every item that it judged, ``replies["judge"]`` and ``replies[name]`` hold the raw replies, which
     the benchmark scores, and ``extra["judgements"]`` what stays with the record: judge, version of the
@@ -81,7 +81,7 @@ class Judge(ABC):
         return list(done.values())
 
     def close(self) -> None:  # noqa: B027 - only what waits for somebody has anything to close
-        """Let questions that are waiting for a reply end; a run that is given up calls this."""
+        """Stop questions that are waiting for a reply; called when a run is aborted."""
 
 
 def with_judgements(benchmark: Benchmark, item: Item, judge: str, replies: Sequence[JudgeReply]) -> Item:
@@ -103,7 +103,7 @@ def _entry(benchmark: Benchmark, item: Item, judge: str, number: int, one: Judge
 
 
 def by_judge(benchmark: Benchmark, items: Sequence[Item], judge: str) -> list[Item]:
-    """Let the replies of one judge be those that are scored; items it did not judge have none.
+    """Return items whose scored replies are those of one judge; items it did not judge have none.
 
     Raises: DataError if it judged none of the items.
     """

@@ -54,5 +54,5 @@ class ChatJudge(Judge):
         return JudgeReply(question.prompt, reply.text, problem)
 
     def close(self) -> None:
-        """Let waiting questions end."""
+        """Stop waiting questions."""
         self.chat.close()

@@ -84,7 +84,7 @@ class ModelUnderTest(ABC):
         yield from in_threads(answer, items, threads=self.threads, give_up=self.close)
 
     def close(self) -> None:  # noqa: B027 - only what waits for somebody has anything to close
-        """Let questions that are waiting for a reply end; a run that is given up calls this."""
+        """Stop questions that are waiting for a reply; called when a run is aborted."""
 
 
 MODELS_UNDER_TEST: PartRegistry[ModelUnderTest] = PartRegistry(

@@ -55,7 +55,7 @@ class ChatModel(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 - only what waits for somebody has anything to close
-        """Let questions that are waiting for a reply end; a run that is given up calls this."""
+        """Stop questions that are waiting for a reply; called when a run is aborted."""
 
 
 def one_line(error: BaseException, *, secret: str = "", shown_as: str = "") -> str:

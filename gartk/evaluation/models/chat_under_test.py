@@ -45,5 +45,5 @@ class ChatModelUnderTest(ModelUnderTest):
         return self.chat.reply(parts, system=self.system, max_new_tokens=max_new_tokens)
 
     def close(self) -> None:
-        """Let waiting questions end."""
+        """Stop waiting questions."""
         self.chat.close()

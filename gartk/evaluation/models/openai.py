@@ -2,7 +2,7 @@
 
 A call that fails is retried with growing pauses, or after the pause that the server asks for
 (Retry-After). One that keeps failing gives a reply without text and with the problem: it is missing, and
-never a wrong answer. What makes every call fail (no access, no such model, nobody there) raises.
+never a wrong answer. What makes every call fail (no access, no such model, no server) raises.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class OpenAIChatModel(ChatModel):
         return _reply(completion, problem, tries)
 
     def close(self) -> None:
-        """Give all waiting calls up and close the connections."""
+        """Abandon all waiting calls and close the connections."""
         self._stopped.set()
         self._client.close()
 
@@ -232,7 +232,7 @@ class OpenAIChatModel(ChatModel):
         raise EndpointError(f"{self._where} ({self.model}) {problem}")
 
     def _describe(self, error: Exception) -> str:
-        """Say what went wrong on one line, without the key, whatever the server sends back."""
+        """Return what went wrong on one line, without the key, whatever the server sends back."""
         return one_line(error, secret=self._key, shown_as=f"[{self.key_env}]")
 
 

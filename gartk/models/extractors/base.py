@@ -20,7 +20,7 @@ Need = Literal["map", "image", "crops"]
 
 
 class RegionExtractor(Part):
-    """Gives the local tokens of every region.
+    """Produces the local tokens of every region.
 
     ``num_tokens`` is known before the forward pass, since the placeholders are written by the
     data pipeline; ``token_hw`` is their (rows, columns) where they form a picture of the region, which
@@ -47,10 +47,10 @@ class RegionExtractor(Part):
 
     @abstractmethod
     def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
-        """Give (K, num_tokens, D) tokens in the order of ``regions``; ``maps`` may be empty if unneeded."""
+        """Return (K, num_tokens, D) tokens in the order of ``regions``; ``maps`` may be empty if unneeded."""
 
     def encoded_tokens(self, grid: TileGrid, *, prompted: bool = True) -> tuple[int, int]:
-        """Tell what the tower encodes for the extractor: once for an image of this grid, and for each region.
+        """Return what the tower encodes for the extractor: for an image of this grid, and for each region.
 
         The pass that gives the map does not count; ``prompted`` says whether prompts enter the tower.
 

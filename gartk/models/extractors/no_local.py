@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @REGION_EXTRACTORS.register()
 class NoLocal(RegionExtractor):
-    """Gives no local tokens: regions reach the model through the prompt encoder alone.
+    """Produces no local tokens: regions reach the model through the prompt encoder alone.
 
     Shapes: returns (K, 0, D).
     Source: Grasp Any Region, Table 9, row 8.
@@ -25,5 +25,5 @@ class NoLocal(RegionExtractor):
     num_tokens = 0
 
     def forward(self, maps: Sequence[FeatureMap], regions: RegionBatch, views: Views | None = None) -> Tensor:
-        """Give (K, 0, D)."""
+        """Return (K, 0, D)."""
         return maps[0].data.new_zeros((len(regions), 0, maps[0].data.shape[0]))

@@ -71,7 +71,7 @@ def output_hw(output_size: int | Sequence[int], owner: str) -> tuple[int, int]:
 
 
 def boxes_on_maps(maps: Sequence[FeatureMap], regions: RegionBatch) -> Tensor:
-    """Give every region's box in the cells of its image's map, with the map's index.
+    """Return every region's box in the cells of its image's map, with the map's index.
 
     Shapes: returns (K, 5) of index, x0, y0, x1, y1, float32.
     Units: cells, continuous.

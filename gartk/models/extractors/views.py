@@ -34,11 +34,11 @@ class View:
     regions: RegionBatch | None
 
     def unprompted(self) -> View:
-        """Give the pictures without prompts."""
+        """Return the pictures without prompts."""
         return replace(self, regions=None)
 
     def picked(self, index: Sequence[int]) -> View:
-        """Give the pictures of an index, which may name one several times, without prompts."""
+        """Return the pictures of an index, which may name one several times, without prompts."""
         return View([self.pixels[i] for i in index], [self.grids[i] for i in index], None)
 
 
@@ -90,7 +90,7 @@ class Views:
 
 
 def views_of(batch: Batch, encoder: ViewEncoder, needs_crops: bool) -> Views:
-    """Give the pictures of a batch to an extractor.
+    """Return the pictures of a batch to an extractor.
 
     Raises: DataError if crops are needed and the batch has none.
     """
@@ -105,7 +105,7 @@ def views_of(batch: Batch, encoder: ViewEncoder, needs_crops: bool) -> Views:
 
 
 def crops_as_view(crops: Crops, regions: RegionBatch) -> View:
-    """Give crops as pictures with the one region on each."""
+    """Return crops as pictures with the one region on each."""
     shown = RegionBatch(
         boxes_norm=crops.boxes_norm,
         image_index=torch.arange(len(crops), device=regions.image_index.device),

@@ -134,7 +134,7 @@ class CausalLM(LanguageModel):
         return self.lm.get_input_embeddings()(input_ids)
 
     def positions(self, batch: Batch, *, token_hw: tuple[int, int] | None = None) -> Tensor:
-        """Give every token its position: (B, L), counting the unpadded tokens.
+        """Return the position of every token: (B, L), counting the unpadded tokens.
 
         ``token_hw`` is the picture that a region's local tokens form; it does not count here.
         """

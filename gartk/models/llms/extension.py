@@ -46,7 +46,7 @@ class PromptExtension:
 
 
 def extend_prompt_tokens(llm: CausalLM, count: int) -> PromptExtension:
-    """Give a language model ``count`` more prompts, as ``gartk.compat.extend_prompts`` says.
+    """Add ``count`` prompts to a language model, as ``gartk.compat.extend_prompts`` says.
 
     Raises: ConfigError if ``count`` is below 1, no prompt is known yet, or low-rank adapters hold the
     embeddings.

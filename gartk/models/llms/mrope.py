@@ -50,7 +50,7 @@ class Qwen2_5_VLTextForCausalLM(Qwen2_5_VLPreTrainedModel, GenerationMixin):
         logits_to_keep: int = 0,
         **options: Any,
     ) -> CausalLMOutputWithPast:
-        """Give the logits of the last ``logits_to_keep`` tokens (0: of all); ``options`` go to the decoder.
+        """Return the logits of the last ``logits_to_keep`` tokens (0: of all); ``options`` go to the decoder.
 
         Shapes: input_ids (B, L) or inputs_embeds (B, L, D); attention_mask (B, past + L); position_ids
         (3, B, L); logits (B, L, V).
@@ -126,7 +126,7 @@ class Qwen2_5_VLDecoder(CausalLM):
         self.position_policy = position_policy
 
     def positions(self, batch: Batch, *, token_hw: tuple[int, int] | None = None) -> Tensor:
-        """Give every token its time, row and column: (3, B, L), int64, or float32 under "source".
+        """Return the time, row and column of every token: (3, B, L), int64, or float32 under "source".
 
         Where the local tokens of a region form no picture (``token_hw`` is None) they count as text.
 

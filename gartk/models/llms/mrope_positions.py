@@ -42,7 +42,7 @@ def mrope_positions(
     token_hw: tuple[int, int] | None = None,
     policy: str = "virtual_image",
 ) -> Tensor:
-    """Give every token its time, row and column.
+    """Return the time, row and column of every token.
 
     A block of R rows and C columns that starts at p has time p, rows p to p + R - 1 and columns p to
     p + C - 1; what follows starts at p + max(R, C). Text is a block of one, each tile of the image is a

@@ -35,7 +35,7 @@ def sincos_positions(rows: int, cols: int, width: int) -> Tensor:
 
 
 def start_positions(vit: Any, how: str) -> None:
-    """Give a fresh timm tower its first position embedding: "random" (timm's own) or "sincos".
+    """Initialise the position embedding of a fresh timm tower: "random" (timm's own) or "sincos".
 
     A small tower with random positions all but loses them while it learns what objects look like,
     and then tells places only slowly.

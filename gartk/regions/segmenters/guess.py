@@ -112,7 +112,7 @@ def _read_points(points: Any, image: NDArray[np.uint8], what: str) -> NDArray[np
 
 
 def _strokes(stroke: Any) -> list[Any]:
-    """Tell one stroke (a list of pairs) from several (a list of lists of pairs)."""
+    """Return the strokes, given one (a list of pairs) or several (a list of lists of pairs)."""
     if isinstance(stroke, np.ndarray):
         return [stroke] if stroke.ndim <= 2 else list(stroke)
     if not isinstance(stroke, Sequence) or isinstance(stroke, (str, bytes)) or len(stroke) == 0:

@@ -100,7 +100,7 @@ class SamSegmenter(Segmenter):
 
 
 def _example(weights: str, kind: type[SamSegmenter]) -> str:
-    """Name a Hub id to download: the one asked for if it looks like one, else the default."""
+    """Return the hub id to download: the one asked for if it looks like one, else the default."""
     if weights.count("/") == 1 and not weights.startswith((".", "/", "~")):
         return weights
     import inspect

@@ -43,17 +43,17 @@ class Request:
     warnings: tuple[str, ...] = ()
 
     def sample(self) -> Sample:
-        """Give it as a sample without an answer."""
+        """Return it as a sample without an answer."""
         return Sample(self.images, self.regions, [Turn("user", self.question)])
 
 
 def is_many(value: Any) -> bool:
-    """Tell whether an image or question argument holds several."""
+    """Return whether an image or question argument holds several."""
     return isinstance(value, (list, tuple))
 
 
 def is_one_region(given: Any) -> bool:
-    """Tell one region from several: a Region, picture, dict, four numbers or a 2-D array is one.
+    """Return whether one region is given: a Region, picture, dict, four numbers or a 2-D array is one.
 
     Anything else that can be iterated over holds several, so a bare polygon has to stand in a list
     or a dict.

@@ -88,7 +88,7 @@ def test_it_is_built_by_its_short_and_by_its_registered_name() -> None:
         build_benchmark("acme-color")
     BENCHMARKS.register(dict, name="acme.Dict")
     try:
-        with pytest.raises(ConfigError, match="'acme.Dict' is no benchmark"):
+        with pytest.raises(ConfigError, match=r"acme\.Dict \(builtins\.dict\) is no Benchmark"):
             build_benchmark("acme.Dict")
     finally:
         BENCHMARKS.unregister("acme.Dict")

@@ -15,6 +15,7 @@ from PIL import Image
 from gartk.errors import ConfigError, RegionError
 from gartk.regions import Region, RegionWarning, parse_regions
 from gartk.regions.masks import encode_rle
+from gartk.regions.segmenters.base import Segmenter
 
 HW = (12, 20)
 MASK = np.zeros(HW, bool)
@@ -29,7 +30,7 @@ def _png(mask: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-class WholeRow:
+class WholeRow(Segmenter):
     """A segmenter that answers with the rows of the inside points and remembers what it was asked."""
 
     rough = False

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING, Any
 
-from gartk.data.base import DATASETS
 from gartk.errors import ConfigError, DataError, did_you_mean
 from gartk.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Option
 from gartk.evaluation.item import Item, Layout
@@ -87,6 +86,8 @@ class RegionWorldBenchmark(Benchmark):
         self.max_new_tokens = max(self.budgets.values())
         self.size = items_per_task * len(self.tasks)
         own = {"tasks": list(self.tasks), "length": self.size, "balanced": True}
+        from gartk.data.base import DATASETS  # torch comes with it, which scoring does without
+
         self._dataset = DATASETS.build({**dataset, **own}, path="test_data.dataset")
         self._places: dict[str, int] = {}
 

@@ -20,9 +20,9 @@ from gartk.config import load_config
 from gartk.engine.runner import build_runner
 from gartk.evaluation.test_data import build_test, run_test
 from gartk.regions.masks import encode_rle
-from gartk.testing.toy import save_toy_perception_lm
-from gartk.testing.toy_internvl import save_toy_internvl
-from gartk.testing.toy_qwen import save_toy_qwen2_5_vl
+from tests.support.toy_bases import save_toy_perception_lm
+from tests.support.toy_internvl import save_toy_internvl
+from tests.support.toy_qwen import save_toy_qwen2_5_vl
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"
 TINY = sorted(f"tiny/{path.name}" for path in (ROOT / "tiny").glob("ablation_*.py"))

@@ -20,7 +20,7 @@ from gartk.engine.runner import build_runner
 from gartk.errors import CheckpointError, ConfigError, DataError
 from gartk.regions.masks import encode_rle
 from gartk.registry import DATASETS, MODELS
-from gartk.testing.toy import save_toy_perception_lm
+from tests.support.toy_bases import save_toy_perception_lm
 
 ROOT = Path(__file__).resolve().parents[1] / "configs"
 EVERY = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""A whole model at toy size, samples for it, and a toy base checkpoint as transformers saves it.
+"""A whole model at toy size, and samples for it.
 
 All weights are random: this is for tests of wiring, shapes and files, not of what a model says.
 """
@@ -6,20 +6,18 @@ All weights are random: this is for tests of wiring, shapes and files, not of wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from gartk.regions import Region
 from gartk.structures import Sample, Turn
 
 if TYPE_CHECKING:
-    from transformers import PerceptionLMForConditionalGeneration
+    pass
 
 _TILE_PX = 56
-_TOWER: dict[str, Any] = {
+TOY_TOWER: dict[str, Any] = {
     "embed_dim": 64,
     "depth": 2,
     "num_heads": 2,
@@ -27,8 +25,8 @@ _TOWER: dict[str, Any] = {
     "ref_feat_shape": (4, 4),
     "global_pool": "",
 }
-_ARCHITECTURE = "vit_pe_lang_large_patch14_448"
-_DECODER: dict[str, Any] = {
+TOY_ARCHITECTURE = "vit_pe_lang_large_patch14_448"
+TOY_DECODER: dict[str, Any] = {
     "hidden_size": 48,
     "intermediate_size": 96,
     "num_hidden_layers": 2,
@@ -53,20 +51,8 @@ def toy_vision(**changes: Any) -> dict[str, Any]:
     """Config of a tower on tiles of 56 px: 4x4 patches, 2x2 cells, at most 4 tiles and a thumbnail."""
     return {
         "type": "PerceptionLMVision",
-        "architecture": _ARCHITECTURE,
-        "model_args": dict(_TOWER),
-        "max_num_tiles": 4,
-        **changes,
-    }
-
-
-def toy_timm_vit(**changes: Any) -> dict[str, Any]:
-    """Config of a plain timm tower on tiles of 64 px: 4x4 patches, at most 4 tiles and a thumbnail."""
-    return {
-        "type": "TimmViT",
-        "model": "vit_small_patch16_224",
-        "model_args": {"embed_dim": 64, "depth": 2, "num_heads": 2},
-        "tile_px": 64,
+        "architecture": TOY_ARCHITECTURE,
+        "model_args": dict(TOY_TOWER),
         "max_num_tiles": 4,
         **changes,
     }
@@ -77,7 +63,7 @@ def toy_llm(**changes: Any) -> dict[str, Any]:
     return {
         "type": "CausalLM",
         "tokenizer": "tiny",
-        "config": {"model_type": "llama", "tie_word_embeddings": True, **_DECODER},
+        "config": {"model_type": "llama", "tie_word_embeddings": True, **TOY_DECODER},
         "chat": toy_chat(),
         "num_prompts": 8,
         **changes,
@@ -121,48 +107,3 @@ def toy_sample(
         regions.append(Region.from_mask(mask))
     messages = [turn for asked, said in turns for turn in (Turn("user", asked), Turn("assistant", said))]
     return Sample([image], regions, messages if answered else messages[:-1], id=f"toy-{seed}")
-
-
-def save_toy_perception_lm(
-    folder: str | Path,
-    *,
-    tied: bool = True,
-    vocab_size: int | None = None,
-    dtype: torch.dtype = torch.float32,
-    max_shard_size: str = "1GB",
-    seed: int = 0,
-) -> PerceptionLMForConditionalGeneration:
-    """Save a PerceptionLM of toy size with transformers' own classes, with the shipped tokenizer.
-
-    Args:
-        vocab_size: rows of the embedding; the tokenizer's size, padded to a multiple of 64, by default.
-
-    Returns the model that was saved, in eval mode.
-    """
-    from transformers import (
-        LlamaConfig,
-        PerceptionLMConfig,
-        PerceptionLMForConditionalGeneration,
-        TimmWrapperConfig,
-    )
-
-    from gartk.models.llms.causal_lm import load_tokenizer
-
-    tokenizer = load_tokenizer("tiny")
-    rows = vocab_size if vocab_size is not None else -(-len(tokenizer) // 64) * 64
-    config = PerceptionLMConfig(
-        vision_config=TimmWrapperConfig(architecture=_ARCHITECTURE, model_args=dict(_TOWER)),
-        text_config=LlamaConfig(vocab_size=rows, tie_word_embeddings=tied, **_DECODER),
-        projector_pooling_ratio=2,
-        vision_use_cls_token=True,
-        image_token_id=tokenizer.get_vocab()["<|image|>"],
-        video_token_id=rows - 1,
-        tie_word_embeddings=tied,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = PerceptionLMForConditionalGeneration(config).eval()
-    torch.nn.Module.to(model, dtype)
-    model.save_pretrained(folder, max_shard_size=max_shard_size)
-    tokenizer.save_pretrained(folder)
-    return model

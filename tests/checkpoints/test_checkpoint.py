@@ -20,7 +20,7 @@ from gartk.checkpoints.sources import SHIPPED
 from gartk.checkpoints.work_dir import publish
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.weights import own_state
-from gartk.testing.release import save_toy_release
+from tests.support.release import save_toy_release
 
 
 @pytest.fixture(scope="module")

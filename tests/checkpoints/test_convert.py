@@ -23,8 +23,9 @@ from gartk.errors import CheckpointError
 from gartk.models.llms.extension import RESERVED
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
-from gartk.testing.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, save_toy_release, stand_in_tokenizer
-from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample
+from gartk.testing.toy import toy_llm, toy_model, toy_sample
+from tests.support.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, save_toy_release, stand_in_tokenizer
+from tests.support.toy_bases import save_toy_perception_lm
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,8 +20,8 @@ from gartk.hf import GartkConfig, GartkForConditionalGeneration
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.structures import Batch
-from gartk.testing.release import save_toy_release
 from gartk.testing.toy import toy_model, toy_sample
+from tests.support.release import save_toy_release
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
 from gartk.testing.contracts import check_prompt_encoder
 from gartk.testing.parts import make_regions, ragged_grids
-from gartk.testing.release import save_toy_release, unpack_reference
 from gartk.testing.toy import toy_model
+from tests.support.release import save_toy_release, unpack_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 CASE = "case1_1prompt_2x2"

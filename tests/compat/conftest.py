@@ -7,7 +7,7 @@ import pytest
 import gartk
 import gartk.compat
 from gartk.inference.api import RegionAssistant
-from gartk.testing.release import save_toy_release
+from tests.support.release import save_toy_release
 
 
 @pytest.fixture(scope="module")

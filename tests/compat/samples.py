@@ -15,7 +15,7 @@ from gartk.data.tiling import AnyResTiler
 from gartk.models.region_vlm import RegionVLM
 from gartk.regions import Region
 from gartk.structures import Batch, ChatFormat, PromptTokens, Sample, Turn
-from gartk.testing.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, stand_in_tokenizer
+from tests.support.release import TOY_FIRST_SPECIAL, TOY_NUM_SPECIAL, stand_in_tokenizer
 
 SWITCHES = [field.name for field in fields(ReleaseCompat)]
 TOKENIZER = stand_in_tokenizer(first_special=TOY_FIRST_SPECIAL, num_special=TOY_NUM_SPECIAL)

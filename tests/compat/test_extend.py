@@ -16,9 +16,9 @@ from gartk.errors import ConfigError, RegionError
 from gartk.inference.api import RegionAssistant
 from gartk.models.region_vlm import RegionVLM
 from gartk.registry import MODELS
-from gartk.testing.release import save_toy_release
 from gartk.testing.toy import toy_model, toy_sample
 from tests.compat.samples import one_batch
+from tests.support.release import save_toy_release
 
 
 def test_more_regions_than_prompts_is_an_error_that_names_the_way_out(released: RegionAssistant) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench, write_json
+from gartk.testing.benchmark_files import draw_image, rle, write_json
 from tests.docs.run_page import RULES, blocks, commands, rule_of
+from tests.support.gar_bench import write_gar_bench
 
 PAGES = ("README.md", "docs/tutorial.md")
 

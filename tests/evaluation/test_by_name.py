@@ -25,9 +25,10 @@ from gartk.evaluation.models.item_view import ItemView
 from gartk.evaluation.pictures import ImageFinder
 from gartk.evaluation.results import read_results
 from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST, PartRegistry
-from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
+from gartk.testing.benchmark_files import rle, write_json
 from tests.evaluation.benches import judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE
+from tests.support.gar_bench import write_gar_bench
 
 
 class StarModelUnderTest(ModelUnderTest):

@@ -13,7 +13,7 @@ import pytest
 from gartk.cli.eval.run import default_folder
 from gartk.cli.main import build_parser, main
 from gartk.evaluation.results import read_results
-from gartk.testing.benchmark_files import write_gar_bench
+from tests.support.gar_bench import write_gar_bench
 
 for package in ("openai", "tenacity", "jinja2"):
     pytest.importorskip(package, reason="needs the extra 'eval'")

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gartk.evaluation.results import read_results
-from gartk.testing.benchmark_files import write_gar_bench
-from gartk.testing.chat_server import ChatServer, Fault, chat_server, texts_of
+from tests.support.chat_server import ChatServer, Fault, chat_server, texts_of
+from tests.support.gar_bench import write_gar_bench
 
 for package in ("openai", "tenacity", "jinja2"):
     pytest.importorskip(package, reason="needs the extra 'eval'")

@@ -26,7 +26,8 @@ from gartk.evaluation.report.files import markdown, save
 from gartk.evaluation.results import Results, read_results
 from gartk.evaluation.run import RunSettings, Selection, run_model, run_replay, sum_up
 from gartk.evaluation.tables import score_table
-from gartk.testing.benchmark_files import rle, write_gar_bench, write_json
+from gartk.testing.benchmark_files import rle, write_json
+from tests.support.gar_bench import write_gar_bench
 
 
 class Stub(ModelUnderTest):

@@ -20,9 +20,10 @@ from gartk.models.region_vlm import RegionVLM
 from gartk.regions import Region
 from gartk.registry import MODELS
 from gartk.structures import Batch, RegionBatch, Sample, TileGrid
-from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample, toy_timm_vit
-from gartk.testing.toy_internvl import from_internvl_folder, save_toy_internvl
-from gartk.testing.toy_qwen import from_qwen_folder, save_toy_qwen2_5_vl
+from gartk.testing.toy import toy_llm, toy_model, toy_sample
+from tests.support.toy_bases import save_toy_perception_lm, toy_timm_vit
+from tests.support.toy_internvl import from_internvl_folder, save_toy_internvl
+from tests.support.toy_qwen import from_qwen_folder, save_toy_qwen2_5_vl
 
 RAGGED = (
     ((56, 112), 1, [("What is <Prompt0>?", "a red cup")]),

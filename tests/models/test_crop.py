@@ -247,7 +247,7 @@ def test_prompts_that_tell_regions_apart_show_a_crop_s_own_number(config: Config
 
 
 def test_positions_from_the_source_are_those_of_the_crop() -> None:
-    from gartk.testing.toy_qwen import toy_qwen_model
+    from tests.support.toy_qwen import toy_qwen_model
 
     model = build(toy_qwen_model(region_extractor={"type": "Crop", "context_scale": "dam"}))
     sample = toy_sample((100, 200), 2)

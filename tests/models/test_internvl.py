@@ -23,7 +23,7 @@ from gartk.models.weights import structure_only
 from gartk.registry import MODELS, VISION_BACKBONES
 from gartk.structures import Batch, Sample, TileGrid
 from gartk.testing.toy import toy_sample
-from gartk.testing.toy_internvl import from_internvl_folder, save_toy_internvl, toy_internvl_vision
+from tests.support.toy_internvl import from_internvl_folder, save_toy_internvl, toy_internvl_vision
 
 Toy = tuple[Path, InternVLForConditionalGeneration]
 MakeBatch = Callable[..., Batch]

@@ -14,8 +14,8 @@ from torch import Tensor
 from gartk.errors import CheckpointError, ConfigError
 from gartk.models.llms import CausalLM, Qwen2_5_VLDecoder
 from gartk.registry import LLMS
-from gartk.testing.toy import save_toy_perception_lm
-from gartk.testing.toy_qwen import from_qwen_folder, save_toy_qwen2_5_vl, toy_qwen_llm, toy_qwen_tokenizer
+from tests.support.toy_bases import save_toy_perception_lm
+from tests.support.toy_qwen import from_qwen_folder, save_toy_qwen2_5_vl, toy_qwen_llm, toy_qwen_tokenizer
 
 
 def make_llm(**changes: Any) -> Qwen2_5_VLDecoder:

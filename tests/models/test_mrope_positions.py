@@ -14,7 +14,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from gartk.errors import ConfigError, DataError
 from gartk.models.llms.mrope_positions import mrope_positions
 from gartk.structures import Batch, RegionBatch, TileGrid
-from gartk.testing.toy_qwen import save_toy_qwen2_5_vl
+from tests.support.toy_qwen import save_toy_qwen2_5_vl
 
 IMAGE, REGIONS = 1, [8, 5, 7, 6]
 Block = tuple[int, int]

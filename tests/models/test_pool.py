@@ -14,7 +14,7 @@ from gartk.data.collate import collate
 from gartk.errors import ConfigError
 from gartk.models.region_vlm import MODELS, RegionVLM
 from gartk.testing.toy import toy_model, toy_sample, toy_vision
-from gartk.testing.toy_qwen import toy_qwen_model
+from tests.support.toy_qwen import toy_qwen_model
 
 TINY = Path(__file__).resolve().parents[2] / "configs" / "tiny" / "ablation_roi_replay.py"
 

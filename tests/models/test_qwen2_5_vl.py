@@ -19,8 +19,8 @@ from gartk.models.connectors import Qwen2_5_VLConnector
 from gartk.models.prompts import MaskPrompt
 from gartk.models.vision import Qwen2_5_VLVision
 from gartk.structures import RegionBatch, TileGrid
-from gartk.testing.toy import save_toy_perception_lm
-from gartk.testing.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_vision
+from tests.support.toy_bases import save_toy_perception_lm
+from tests.support.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_vision
 
 BOUNDS = {key: toy_qwen_vision()[key] for key in ("min_pixels", "max_pixels")}
 SIZES_HW = ((50, 160), (56, 56), (140, 90), (30, 31))

@@ -20,7 +20,7 @@ from gartk.models.weights import structure_only
 from gartk.registry import MODELS
 from gartk.structures import Batch, Sample
 from gartk.testing.toy import toy_llm, toy_sample, toy_vision
-from gartk.testing.toy_qwen import (
+from tests.support.toy_qwen import (
     from_qwen_folder,
     save_toy_qwen2_5_vl,
     toy_qwen_llm,

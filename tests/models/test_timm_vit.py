@@ -20,7 +20,8 @@ from gartk.models.vision import TimmViT
 from gartk.models.weights import structure_only
 from gartk.registry import MODELS, VISION_BACKBONES
 from gartk.testing.contracts import check_vision_backbone
-from gartk.testing.toy import toy_model, toy_sample, toy_timm_vit
+from gartk.testing.toy import toy_model, toy_sample
+from tests.support.toy_bases import toy_timm_vit
 
 SMALL: dict[str, Any] = {"embed_dim": 64, "depth": 2, "num_heads": 2}
 # One of each kind: a class token, none, registers, two tokens of its own, rotary positions, relative

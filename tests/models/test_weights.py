@@ -18,7 +18,8 @@ from gartk.models.region_vlm import RegionVLM
 from gartk.models.weights import load_prefixed, read_config, resolve_pretrained, weight_files
 from gartk.registry import MODELS
 from gartk.structures import Batch
-from gartk.testing.toy import save_toy_perception_lm, toy_llm, toy_model, toy_sample
+from gartk.testing.toy import toy_llm, toy_model, toy_sample
+from tests.support.toy_bases import save_toy_perception_lm
 
 Build = Callable[..., RegionVLM]
 MakeBatch = Callable[..., Batch]

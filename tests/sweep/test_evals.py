@@ -16,10 +16,10 @@ from gartk.sweep.collect import ItemOutcome, RunData, answer_seconds, read_items
 from gartk.sweep.evals import EvalSettings, published_scores, run_eval
 from gartk.sweep.settings import ColumnSettings
 from gartk.sweep.table import make_table
-from gartk.testing.benchmark_files import write_gar_bench
 from gartk.testing.toy import toy_llm, toy_model
 from tests.evaluation.benches import bench, report
 from tests.evaluation.colours import registered
+from tests.support.gar_bench import write_gar_bench
 
 
 @pytest.fixture

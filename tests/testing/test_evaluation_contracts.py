@@ -19,10 +19,10 @@ from gartk.evaluation.models.base import Answer, ModelUnderTest
 from gartk.evaluation.models.chat import ChatModel, ChatReply
 from gartk.evaluation.models.item_view import ItemView
 from gartk.registry import CHAT_MODELS, JUDGES, MODELS_UNDER_TEST
-from gartk.testing.chat_server import chat_server, texts_of
 from gartk.testing.contracts import ContractViolation, check_chat_model, check_judge, check_model_under_test
 from gartk.testing.evaluation_contract import captions
-from gartk.testing.toy_chat_model import save_toy_chat_model
+from tests.support.chat_server import chat_server, texts_of
+from tests.support.toy_chat_model import save_toy_chat_model
 
 # ------------------------------------------------------------------ every registered name
 

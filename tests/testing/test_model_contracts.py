@@ -14,9 +14,10 @@ from gartk.models.llms import CausalLM
 from gartk.models.vision import PerceptionLMVision
 from gartk.registry import CONNECTORS, LLMS, VISION_BACKBONES
 from gartk.testing.contracts import ContractViolation, check_connector, check_llm, check_vision_backbone
-from gartk.testing.toy import toy_llm, toy_timm_vit, toy_vision
-from gartk.testing.toy_internvl import toy_internvl_vision
-from gartk.testing.toy_qwen import toy_qwen_llm, toy_qwen_vision
+from gartk.testing.toy import toy_llm, toy_vision
+from tests.support.toy_bases import toy_timm_vit
+from tests.support.toy_internvl import toy_internvl_vision
+from tests.support.toy_qwen import toy_qwen_llm, toy_qwen_vision
 
 TOY_VISION = {
     "InternVLVision": toy_internvl_vision(),

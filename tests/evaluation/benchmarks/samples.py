@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench, write_json
+from gartk.testing.benchmark_files import draw_image, rle, write_json
+from tests.support.gar_bench import write_gar_bench
 
 BOX = (10, 10, 30, 40)
 BOUNDS = {"bbox": [10, 10, 20, 30], "segmentation": [[10, 10, 30, 10, 30, 40, 10, 40]]}

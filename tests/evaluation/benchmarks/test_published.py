@@ -19,8 +19,9 @@ from gartk.evaluation.benchmarks.open_class import LVISBenchmark
 from gartk.evaluation.item import JUDGE, Item, asked
 from gartk.evaluation.models.item_view import ViewReader
 from gartk.evaluation.score import score_files
-from gartk.testing.benchmark_files import write_gar_bench, write_json
+from gartk.testing.benchmark_files import write_json
 from tests.evaluation.benchmarks.samples import WRITERS, write_dlc, write_ferret, write_mdvp, write_open_class
+from tests.support.gar_bench import write_gar_bench
 
 
 @pytest.fixture(autouse=True)

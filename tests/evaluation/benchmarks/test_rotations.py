@@ -86,7 +86,8 @@ def test_who_knows_the_answer_is_right_in_the_round_and_one_missing_rotation_is_
 
 
 def test_recorded_rotations_are_read_back(tmp_path: Any) -> None:
-    from gartk.testing.benchmark_files import write_gar_bench, write_json
+    from gartk.testing.benchmark_files import write_json
+    from tests.support.gar_bench import write_gar_bench
 
     write_gar_bench(tmp_path, count=2)
     turned = rotated(bench("gar-vqa"), bench("gar-vqa").load(tmp_path))

@@ -10,9 +10,9 @@ import pytest
 from gartk.errors import CheckpointError
 from gartk.evaluation.by_name import build_judge
 from gartk.evaluation.judges.base import judgements_of
-from gartk.testing.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
 from tests.evaluation.benches import judged_by
 from tests.evaluation.judges.cases import CAP_SIMPLE, DLC, FERRET, write_images
+from tests.support.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
 
 TEXTS = {"sees_images": False, "device": "cpu"}
 TEXT_TEMPLATE = (

@@ -22,11 +22,12 @@ from gartk.evaluation.models.transformers import TransformersChatModel
 from gartk.evaluation.models.visual_prompts import VisualPrompt
 from gartk.inference.api import RegionAssistant
 from gartk.registry import MODELS
-from gartk.testing.benchmark_files import draw_image, rle, write_gar_bench
-from gartk.testing.chat_server import chat_server, pictures_of
+from gartk.testing.benchmark_files import draw_image, rle
 from gartk.testing.toy import toy_model
-from gartk.testing.toy_chat_model import save_toy_chat_model
 from tests.evaluation.benches import with_prompt
+from tests.support.chat_server import chat_server, pictures_of
+from tests.support.gar_bench import write_gar_bench
+from tests.support.toy_chat_model import save_toy_chat_model
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from gartk.evaluation.models.completions import (
 )
 from gartk.evaluation.models.openai import OpenAIChatModel
 from gartk.evaluation.models.threads import RateLimit, in_threads
-from gartk.testing.chat_server import ChatServer, Fault, chat_server, pictures_of
+from tests.support.chat_server import ChatServer, Fault, chat_server, pictures_of
 
 pytest.importorskip("openai", reason="needs the extra 'eval'")
 pytest.importorskip("tenacity", reason="needs the extra 'eval'")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tokenizers import AddedToken
 
-from gartk.testing.toy_qwen import toy_qwen_chat, toy_qwen_tokenizer
+from tests.support.toy_qwen import toy_qwen_chat, toy_qwen_tokenizer
 
 if TYPE_CHECKING:
     from transformers import InternVLForConditionalGeneration, PreTrainedTokenizerBase

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from gartk.checkpoints.release_reader import EMBED_WEIGHT, HEAD_WEIGHT, MASK_WEIGHT, NO_PROMPT, PROMPT
 from gartk.models.llms.extension import RESERVED, RESERVED_OFFSET
-from gartk.testing.toy import save_toy_perception_lm
+from tests.support.toy_bases import save_toy_perception_lm
 
 if TYPE_CHECKING:
     from torch import Tensor

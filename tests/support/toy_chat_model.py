@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gartk.testing.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
+from tests.support.toy_qwen import save_toy_qwen2_5_vl, toy_qwen_tokenizer
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gartk.models.region_vlm import RegionVLM
 
 SIZES_HW = ((224, 224), (448, 448), (480, 640), (768, 1024), (1080, 1920), (2048, 2048))
-PARTS = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
 
 
 @dataclass(frozen=True)
@@ -105,14 +104,12 @@ def model_cost(
         raise ConfigError(f"The config {config} has no 'model'.")
     with structure_only():
         model: RegionVLM = MODELS.build(cfg.model.to_dict(), path="model")
-    parts = [_count(model, name) for name in PARTS]
+    parts = [
+        PartCount(name, type(part).__name__, sum(p.numel() for p in part.parameters()))
+        for name, part in model.parts().items()
+    ]
     rows = int(model.llm.embed_rows)
     return ModelCost(str(config), parts, rows, [count_tokens(model, hw) for hw in sizes_hw])
-
-
-def _count(model: RegionVLM, name: str) -> PartCount:
-    module = getattr(model, name)
-    return PartCount(name, type(module).__name__, sum(p.numel() for p in module.parameters()))
 
 
 def count_tokens(model: RegionVLM, image_hw: tuple[int, int]) -> TokenCount:

@@ -59,9 +59,8 @@ def model_card(content: Content, *, name: str = "path/to/this/folder") -> str:
     """Return the card of a model: parts, sizes, deviations, how to load it, a note on licences."""
     model = content.model
     cfg = model.saved_cfg()
-    parts = ("vision", "connector", "llm", "prompt_encoder", "region_extractor")
-    counts = {part: sum(p.numel() for p in getattr(model, part).parameters()) for part in parts}
-    rows = [f"| {part} | {cfg[part]['type']}, {counts[part]:,} parameters |" for part in parts]
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in model.parts().items()}
+    rows = [f"| {name} | {cfg[name]['type']}, {count:,} parameters |" for name, count in counts.items()]
     dtype = content.dtype
     rows.append(f"| all | {sum(counts.values()):,} parameters, {dtype} |")
     rows.append(f"| tokens per region | {model.region_extractor.num_tokens} |")

@@ -6,10 +6,11 @@ from collections import OrderedDict
 from typing import Any
 
 from mmengine.model import BaseDataPreprocessor, BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from gartk.errors import ConfigError
 from gartk.models.placement import move_to_device
+from gartk.models.region_vlm import RegionVLM
 
 
 class BatchToDevice(BaseDataPreprocessor):
@@ -27,19 +28,15 @@ class TrainModule(BaseModel):
     wrapped model is ``.model``; checkpoints hold its weights under its own names.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: RegionVLM) -> None:
         super().__init__(data_preprocessor=BatchToDevice())
-        if not callable(getattr(model, "loss", None)):
-            raise ConfigError(f"{type(model).__name__} cannot be trained: it has no method loss(batch).")
         self.model = model
 
     def forward(self, batch: Any, mode: str = "loss") -> dict[str, Tensor]:
         """Compute the losses of one batch; called through DDP where there are several ranks."""
         if mode != "loss":
             raise ConfigError(f"TrainModule only computes losses, got mode {mode!r}.")
-        model: Any = self.model
-        losses: dict[str, Tensor] = model.loss(batch)
-        return losses
+        return self.model.loss(batch)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, OrderedDict[str, Tensor]]:
         """Split the model's losses into the one to minimise and scalars to log.

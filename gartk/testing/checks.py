@@ -104,11 +104,11 @@ def check_rebuilt(
     Raises: ContractViolation if the part needs a source, or its output is another.
     """
     with TemporaryDirectory() as kept, TemporaryDirectory() as sources:
-        config = {"type": None, **_with_copies(as_config(spec), Path(sources))}
+        config = {"type": None, **with_copies(as_config(spec), Path(sources))}
         kind = config.pop("type")
         with promised("The part is built, and runs, from its config."):
             part = build_module(registry, {"type": kind, **config}, seed=seed, **offer)
-            _stir(part, seed)
+            stir(part, seed)
             wanted = run(part)
         saved = {**config, **part.saved_cfg()}
         if keep is not None:
@@ -129,12 +129,12 @@ def check_rebuilt(
         require_same(again, wanted, promise)
 
 
-def _with_copies(value: Any, folder: Path) -> Any:
+def with_copies(value: Any, folder: Path) -> Any:
     """Copy the files and folders that a config names by a path into a folder, and name the copies."""
     if isinstance(value, Mapping):
-        return {key: _with_copies(one, folder) for key, one in value.items()}
+        return {key: with_copies(one, folder) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_with_copies(one, folder) for one in value)
+        return type(value)(with_copies(one, folder) for one in value)
     if not isinstance(value, str | Path) or os.sep not in str(value) or not Path(value).exists():
         return value
     copy = folder / str(len(list(folder.iterdir()))) / Path(value).name
@@ -146,7 +146,7 @@ def _with_copies(value: Any, folder: Path) -> Any:
     return str(copy)
 
 
-def _stir(part: Part, seed: int) -> None:
+def stir(part: Part, seed: int) -> None:
     """Move all weights a little, also those that start at zero."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -6,6 +6,7 @@ from torch import nn
 
 from gartk.engine.module import TrainModule
 from gartk.errors import ConfigError
+from gartk.models.region_vlm import MODELS
 
 
 class TwoLosses(nn.Module):
@@ -28,8 +29,8 @@ def test_a_model_without_a_scalar_loss_is_refused() -> None:
     module = TrainModule(TwoLosses({"ce": torch.tensor(2.0)}))
     with pytest.raises(ConfigError, match=r"named 'loss', got \['ce'\]"):
         module.parse_losses(module(None))
-    with pytest.raises(ConfigError, match="no method loss"):
-        TrainModule(nn.Linear(1, 1))
+    with pytest.raises(ConfigError, match="Linear is no RegionVLM"):
+        MODELS.build({"type": nn.Linear, "in_features": 1, "out_features": 1})
 
 
 def test_the_runner_never_initialises_loaded_weights_again() -> None:

@@ -11,10 +11,18 @@ from torch import Tensor, nn
 from gartk.geometry import patch_planes
 from gartk.models.connectors import PerceptionLMConnector
 from gartk.models.llms import CausalLM
+from gartk.models.region_vlm import MODELS, RegionVLM
 from gartk.models.vision import PerceptionLMVision
-from gartk.registry import CONNECTORS, LLMS, VISION_BACKBONES
-from gartk.testing.contracts import ContractViolation, check_connector, check_llm, check_vision_backbone
-from gartk.testing.toy import toy_llm, toy_vision
+from gartk.registry import CONNECTORS, LLMS, VISION_BACKBONES, registries
+from gartk.testing.contracts import (
+    CONTRACTS,
+    ContractViolation,
+    check_connector,
+    check_llm,
+    check_model,
+    check_vision_backbone,
+)
+from gartk.testing.toy import toy_llm, toy_model, toy_vision
 from tests.support.toy_bases import toy_timm_vit
 from tests.support.toy_internvl import toy_internvl_vision
 from tests.support.toy_qwen import toy_qwen_llm, toy_qwen_vision
@@ -41,6 +49,47 @@ def test_registered_connector_keeps_the_contract(name: str) -> None:
 @pytest.mark.parametrize("name", LLMS.names())
 def test_registered_language_model_keeps_the_contract(name: str) -> None:
     check_llm(TOY_LLM[name])
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_registered_model_keeps_the_contract(name: str) -> None:
+    check_model(toy_model(type=name))
+
+
+def test_every_registry_has_a_contract() -> None:
+    assert set(CONTRACTS) == set(registries())
+
+
+class ForgetsPrompts(RegionVLM):
+    """Saves another prompt encoder than it has."""
+
+    def saved_cfg(self) -> dict[str, Any]:
+        return {**super().saved_cfg(), "type": "RegionVLM", "use_global": False}
+
+
+class StopsGradients(RegionVLM):
+    """Trains nothing but its decoder."""
+
+    def encode_images(self, batch: Any) -> Any:
+        with torch.no_grad():
+            return super().encode_images(batch)
+
+
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        (ForgetsPrompts, "loaded with the same logits, without a source"),
+        (StopsGradients, "The gradient of the loss reaches vision"),
+    ],
+)
+def test_model_contract_catches(fault: type, promise: str) -> None:
+    name = f"faulty.{fault.__name__}"
+    MODELS.register(fault, name=name)
+    try:
+        with pytest.raises(ContractViolation, match=promise):
+            check_model(toy_model(type=name))
+    finally:
+        MODELS.unregister(name)
 
 
 class Transposed(PerceptionLMVision):

@@ -257,13 +257,12 @@ class PartRegistry(Generic[T]):
             raise ConfigError(f"{here}: {label(part)} gave a {type(built).__name__}, no {self._wanted()}")
         return built
 
-    def not_taken(self, cfg: Mapping[str, Any], *, path: str = "") -> list[str]:
-        """Return the arguments of a config that its type does not take.
-
-        Raises: ConfigError, as ``get``.
-        """
+    def not_taken(self, cfg: Mapping[str, Any]) -> list[str]:
+        """Return the arguments of a config that its type does not take; none where the type is unknown."""
         kind = cfg["type"]
-        part = self._with_options(kind if callable(kind) else self.get(kind, path=path), cfg)
+        if not callable(kind) and kind not in self:
+            return []
+        part = self._with_options(kind if callable(kind) else self.get(kind), cfg)
         known = parameters_of(part)
         return [] if known is None else [key for key in cfg if key != "type" and key not in known]
 

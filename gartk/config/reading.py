@@ -38,7 +38,7 @@ def load_config(
     replaces a ``type``, arguments of the config that the new one does not take are dropped, with a warning.
     In any string ``${VAR}`` or ``${VAR:fallback}`` stands for an environment variable.
 
-    Raises: ConfigError if the file is missing or not Python, an option's path or type is unknown, an
+    Raises: ConfigError if the file is missing or not Python, an option's path is unknown, an
         environment variable is not set, or a custom import fails.
     """
     file = find_config(path)

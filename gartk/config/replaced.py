@@ -42,9 +42,8 @@ def drop_what_is_not_taken(
     """Drop the arguments that a config states for a replaced type and that the new one does not take.
 
     What the options themselves give stays, and is an error where the part does not take it. A warning names
-    what is dropped.
-
-    Raises: ConfigError for a type that no registry knows.
+    what is dropped. A type that no registry knows is told where it is built: a plan may be made without the
+    plugin that brings it.
     """
     given = [path for path, _ in _leaves(options)]
 
@@ -71,7 +70,7 @@ def _not_taken(node: Mapping[str, Any], place: str) -> list[str]:
     key = next(key for key in reversed(place.split(".")) if not key.isdigit())
     if key in REGISTRIES:
         parts: registry.PartRegistry[Any] = getattr(registry, REGISTRIES[key])
-        return parts.not_taken(node, path=place)
+        return parts.not_taken(node)
     if key != "optim":
         return []
     from mmengine.registry import OPTIMIZERS

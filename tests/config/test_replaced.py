@@ -95,6 +95,7 @@ def test_another_dataset_and_one_within_a_list(tmp_path: Path) -> None:
     assert (first["length"], dict(second)) == (9, {"type": "ConversationDataset", "paths": "x.json"})
 
 
-def test_an_unknown_type_is_told_as_the_config_is_read() -> None:
+def test_an_unknown_type_is_told_as_it_is_built() -> None:
+    cfg = load_config(TINY, {"model.region_extractor.type": "acme.Stra"})
     with pytest.raises(ConfigError, match=r"model.region_extractor.type 'acme.Stra' is not registered"):
-        load_config(TINY, {"model.region_extractor.type": "acme.Stra"})
+        MODELS.build(cfg.model, path="model")
